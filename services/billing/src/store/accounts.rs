@@ -17,7 +17,7 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::seal_page::{ROWS_PER_PAGE, SealPage};
+use super::seal_page::{SealPage, rows_after};
 use crate::rules::{
     account::{Account, AccountKind, CreditTerms, PaymentTerms},
     ledger::Movement,
@@ -92,12 +92,7 @@ pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
 ) -> Result<SealPage, DbErr> {
-    let rows = row::Entity::find()
-        .filter(row::Column::AccountId.gt(after))
-        .order_by_asc(row::Column::AccountId)
-        .limit(ROWS_PER_PAGE)
-        .all(connection)
-        .await?;
+    let rows = rows_after::<row::Entity>(connection, row::Column::AccountId, after).await?;
     Ok(SealPage {
         seals: rows.iter().map(seal).collect(),
         last: rows.last().map(|row| row.account_id.clone()),
@@ -129,10 +124,9 @@ pub(crate) async fn lock(
 
 /// A page of the accounts that the caller sees, by id.
 pub(crate) async fn list(tx: &Tx, caller: &Caller, page: &Page) -> Result<Vec<Account>, Fault> {
-    let mut filter = in_scope(&caller.accounts, row::Column::AccountId);
-    if let Some(after) = page.after_key() {
-        filter = filter.add(row::Column::AccountId.gt(after));
-    }
+    let after = page.after_key();
+    let filter = in_scope(&caller.accounts, row::Column::AccountId)
+        .add_option(after.map(|after| row::Column::AccountId.gt(after)));
     let rows = row::Entity::find()
         .filter(filter)
         .order_by_asc(row::Column::AccountId)
@@ -153,14 +147,12 @@ pub(super) async fn apply(
     now: Instant,
 ) -> Result<Option<Instant>, Fault> {
     let Movement { balance, due } = movement;
-    let mut holds = Condition::all()
+    let holds = Condition::all()
         .add(row::Column::AccountId.eq(account_id.to_string()))
         .add(row::Column::Currency.eq(balance.currency().code()))
         .add(within_bounds(row::Column::BalanceMinor, balance.minor()))
-        .add(within_bounds(row::Column::ReceivableMinor, due.minor()));
-    if let Some(kind) = only {
-        holds = holds.add(row::Column::Kind.eq(kind.as_str()));
-    }
+        .add(within_bounds(row::Column::ReceivableMinor, due.minor()))
+        .add_option(only.map(|kind| row::Column::Kind.eq(kind.as_str())));
     let now = now.as_micros();
     let time = CaseStatement::new()
         .case(

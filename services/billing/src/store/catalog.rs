@@ -23,7 +23,7 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::seal_page::{ROWS_PER_PAGE, SealPage};
+use super::seal_page::{SealPage, rows_after};
 use crate::rules::{
     catalog::{ProductKind, ProductVersion},
     listing::InForceAt,
@@ -151,12 +151,8 @@ pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
 ) -> Result<SealPage, DbErr> {
-    let products = product_row::Entity::find()
-        .filter(product_row::Column::ProductId.gt(after))
-        .order_by_asc(product_row::Column::ProductId)
-        .limit(ROWS_PER_PAGE)
-        .all(connection)
-        .await?;
+    let key = product_row::Column::ProductId;
+    let products = rows_after::<product_row::Entity>(connection, key, after).await?;
     let ids: Vec<&str> = products.iter().map(|row| row.product_id.as_str()).collect();
     let versions = version_row::Entity::find()
         .filter(version_row::Column::ProductId.is_in(ids.iter().copied()))
@@ -468,18 +464,15 @@ pub(crate) async fn list_lists_in_force(
             (inner, list_row::Column::RecordedUs),
         ))
         .to_owned();
-    let mut filter = Condition::all()
+    let after = page.after_key();
+    let filter = Condition::all()
         .add(list_row::Column::ProductId.eq(product_id.as_str()))
         .add(
             Expr::col((list_row::Entity, list_row::Column::EffectiveUs))
                 .eq(Expr::SubQuery(None, Box::new(newest.into()))),
-        );
-    if let Some(currency) = currency {
-        filter = filter.add(list_row::Column::Currency.eq(currency.code()));
-    }
-    if let Some(after) = page.after_key() {
-        filter = filter.add(list_row::Column::Currency.gt(after));
-    }
+        )
+        .add_option(currency.map(|currency| list_row::Column::Currency.eq(currency.code())))
+        .add_option(after.map(|after| list_row::Column::Currency.gt(after)));
     let rows = list_row::Entity::find()
         .filter(filter)
         .order_by_asc(list_row::Column::Currency)

@@ -1,8 +1,6 @@
 //! Credit notes and their lines, written once and never changed (BL-3), and their effect on the
 //! invoices that they correct.
 
-use std::collections::BTreeMap;
-
 use licet_domain::money::Money;
 use licet_runtime::{
     caller::Caller,
@@ -20,7 +18,8 @@ use serde_json::json;
 
 use super::{
     numbers::SELLER,
-    seal_page::{ROWS_PER_PAGE, SealPage},
+    parts::with_parts,
+    seal_page::{SealPage, rows_after},
 };
 use crate::rules::{
     charge::InvoiceState,
@@ -143,42 +142,31 @@ pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
 ) -> Result<SealPage, DbErr> {
-    let rows = row::Entity::find()
-        .filter(row::Column::CreditNoteId.gt(after))
-        .order_by_asc(row::Column::CreditNoteId)
-        .limit(ROWS_PER_PAGE)
-        .all(connection)
-        .await?;
-    let mut lines = lines_of(connection, &rows).await?;
-    let seals = rows.iter().map(|row| {
-        let lines = lines.remove(&row.credit_note_id).unwrap_or_default();
-        seal(row, &lines)
-    });
+    let rows = rows_after::<row::Entity>(connection, row::Column::CreditNoteId, after).await?;
+    let rows = with_lines(connection, rows).await?;
     Ok(SealPage {
-        seals: seals.collect(),
-        last: rows.last().map(|row| row.credit_note_id.clone()),
+        seals: rows.iter().map(|(row, lines)| seal(row, lines)).collect(),
+        last: rows.last().map(|(row, _)| row.credit_note_id.clone()),
     })
 }
 
-/// The lines of credit notes, in order, by note.
-async fn lines_of(
+/// Credit notes with their lines, in order; the lines of all of them are read at once.
+async fn with_lines(
     connection: &impl ConnectionTrait,
-    rows: &[row::Model],
-) -> Result<BTreeMap<String, Vec<line_row::Model>>, DbErr> {
+    rows: Vec<row::Model>,
+) -> Result<Vec<(row::Model, Vec<line_row::Model>)>, DbErr> {
     let ids = rows.iter().map(|row| row.credit_note_id.as_str());
     let lines = line_row::Entity::find()
         .filter(line_row::Column::CreditNoteId.is_in(ids))
         .order_by_asc(line_row::Column::LineNumber)
         .all(connection)
         .await?;
-    let mut by_note: BTreeMap<String, Vec<line_row::Model>> = BTreeMap::new();
-    for line in lines {
-        by_note
-            .entry(line.credit_note_id.clone())
-            .or_default()
-            .push(line);
-    }
-    Ok(by_note)
+    Ok(with_parts(
+        rows,
+        |row| &row.credit_note_id,
+        lines,
+        |line| &line.credit_note_id,
+    ))
 }
 
 /// A statement with one JSON parameter, in the dialect of the database.
@@ -229,31 +217,25 @@ pub(crate) async fn list(
     wanted: &CreditNoteFilter,
     page: &Page,
 ) -> Result<Vec<CreditNote>, Fault> {
-    let mut filter = in_scope(&caller.accounts, row::Column::AccountId).add(page.rows_after(
-        &Order::Asc,
-        row::Column::IssuedUs,
-        row::Column::CreditNoteId,
-    )?);
-    if let Some(account_id) = wanted.account_id {
-        filter = filter.add(row::Column::AccountId.eq(account_id.to_string()));
-    }
-    if let Some(invoice_id) = wanted.invoice_id {
-        filter = filter.add(row::Column::InvoiceId.eq(invoice_id.to_string()));
-    }
+    let account_id = wanted.account_id.as_ref().map(ToString::to_string);
+    let invoice_id = wanted.invoice_id.as_ref().map(ToString::to_string);
+    let filter = in_scope(&caller.accounts, row::Column::AccountId)
+        .add_option(account_id.map(|id| row::Column::AccountId.eq(id)))
+        .add_option(invoice_id.map(|id| row::Column::InvoiceId.eq(id)));
     let rows = row::Entity::find()
         .filter(filter)
+        .filter(page.rows_after(
+            &Order::Asc,
+            row::Column::IssuedUs,
+            row::Column::CreditNoteId,
+        )?)
         .order_by_asc(row::Column::IssuedUs)
         .order_by_asc(row::Column::CreditNoteId)
         .limit(page.limit())
         .all(tx)
         .await?;
-    let mut by_note = lines_of(tx, &rows).await?;
-    rows.into_iter()
-        .map(|row| {
-            let lines = by_note.remove(&row.credit_note_id).unwrap_or_default();
-            decode(row, &lines)
-        })
-        .collect()
+    let rows = with_lines(tx, rows).await?.into_iter();
+    rows.map(|(row, lines)| decode(row, &lines)).collect()
 }
 
 fn decode(row: row::Model, lines: &[line_row::Model]) -> Result<CreditNote, Fault> {

@@ -27,8 +27,9 @@ use serde_json::json;
 
 use super::{
     numbers::{self, SELLER, Series},
+    parts::with_parts,
     quotes,
-    seal_page::{ROWS_PER_PAGE, SealPage},
+    seal_page::{SealPage, rows_after},
     subject::{subject, subject_columns},
 };
 use crate::rules::{
@@ -163,20 +164,11 @@ pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
 ) -> Result<SealPage, DbErr> {
-    let rows = row::Entity::find()
-        .filter(row::Column::InvoiceId.gt(after))
-        .order_by_asc(row::Column::InvoiceId)
-        .limit(ROWS_PER_PAGE)
-        .all(connection)
-        .await?;
-    let mut lines = lines_of(connection, &rows).await?;
-    let seals = rows.iter().map(|row| {
-        let lines = lines.remove(&row.invoice_id).unwrap_or_default();
-        seal(row, &lines)
-    });
+    let rows = rows_after::<row::Entity>(connection, row::Column::InvoiceId, after).await?;
+    let rows = with_lines(connection, rows).await?;
     Ok(SealPage {
-        seals: seals.collect(),
-        last: rows.last().map(|row| row.invoice_id.clone()),
+        seals: rows.iter().map(|(row, lines)| seal(row, lines)).collect(),
+        last: rows.last().map(|(row, _)| row.invoice_id.clone()),
     })
 }
 
@@ -293,7 +285,7 @@ fn visible(caller: &Caller, invoice_id: InvoiceId) -> Select<row::Entity> {
 /// The invoice; NOT_FOUND if the caller does not see its account.
 pub(crate) async fn get(tx: &Tx, caller: &Caller, invoice_id: InvoiceId) -> Result<Invoice, Fault> {
     let rows = visible(caller, invoice_id).all(tx).await?;
-    let found = with_lines(tx, rows).await?.pop();
+    let found = decode_all(tx, rows).await?.pop();
     Ok(found.ok_or_else(|| not_found("invoice", invoice_id))?)
 }
 
@@ -304,7 +296,7 @@ pub(crate) async fn lock(
     invoice_id: InvoiceId,
 ) -> Result<Invoice, Fault> {
     let rows = visible(caller, invoice_id).lock_exclusive().all(tx).await?;
-    let found = with_lines(tx, rows).await?.pop();
+    let found = decode_all(tx, rows).await?.pop();
     Ok(found.ok_or_else(|| not_found("invoice", invoice_id))?)
 }
 
@@ -317,26 +309,22 @@ pub(crate) async fn list(
     wanted: &InvoiceFilter,
     page: &Page,
 ) -> Result<(Vec<Invoice>, String), Fault> {
-    let mut filter = in_scope(&caller.accounts, row::Column::AccountId).add(page.rows_after(
-        &Order::Asc,
-        row::Column::IssuedUs,
-        row::Column::InvoiceId,
-    )?);
-    if let Some(account_id) = wanted.account_id {
-        filter = filter.add(row::Column::AccountId.eq(account_id.to_string()));
-    }
-    if let Some(resource_id) = &wanted.resource_id {
-        filter = filter.add(row::Column::ResourceId.eq(resource_id));
-    }
-    if let Some(state) = wanted.state {
-        filter = filter.add(row::Column::State.eq(state.as_str()));
-    }
-    if let Some(number) = wanted.number {
-        let of_seller = row::Column::Seller.eq(SELLER);
-        filter = filter.add(of_seller.and(row::Column::Number.eq(number)));
-    }
+    let account_id = wanted.account_id.as_ref().map(ToString::to_string);
+    let resource_id = wanted.resource_id.as_ref();
+    let state = wanted.state.map(InvoiceState::as_str);
+    let of_seller = |number| {
+        row::Column::Seller
+            .eq(SELLER)
+            .and(row::Column::Number.eq(number))
+    };
+    let filter = in_scope(&caller.accounts, row::Column::AccountId)
+        .add_option(account_id.map(|id| row::Column::AccountId.eq(id)))
+        .add_option(resource_id.map(|id| row::Column::ResourceId.eq(id)))
+        .add_option(state.map(|state| row::Column::State.eq(state)))
+        .add_option(wanted.number.map(of_seller));
     let rows = row::Entity::find()
         .filter(filter)
+        .filter(page.rows_after(&Order::Asc, row::Column::IssuedUs, row::Column::InvoiceId)?)
         .order_by_asc(row::Column::IssuedUs)
         .order_by_asc(row::Column::InvoiceId)
         .limit(page.limit())
@@ -345,7 +333,7 @@ pub(crate) async fn list(
     let bytes = |row: &row::Model| usize::try_from(row.line_bytes).unwrap_or(usize::MAX);
     let key = |row: &row::Model| vec![row.issued_us.to_string(), row.invoice_id.clone()];
     let (rows, next_page_token) = page.finish_sized(rows, bytes, key);
-    Ok((with_lines(tx, rows).await?, next_page_token))
+    Ok((decode_all(tx, rows).await?, next_page_token))
 }
 
 /// All invoices of a subject, oldest first.
@@ -355,7 +343,7 @@ pub(crate) async fn list_of_subject(
     subject: &Subject,
 ) -> Result<Vec<Invoice>, Fault> {
     let rows = of_subject(account_id, subject)?.all(tx).await?;
-    with_lines(tx, rows).await
+    decode_all(tx, rows).await
 }
 
 /// As [`list_of_subject`], locked until the transaction ends.
@@ -365,7 +353,7 @@ pub(crate) async fn lock_of_subject(
     subject: &Subject,
 ) -> Result<Vec<Invoice>, Fault> {
     let query = of_subject(account_id, subject)?.lock_exclusive();
-    with_lines(tx, query.all(tx).await?).await
+    decode_all(tx, query.all(tx).await?).await
 }
 
 /// Stores what is paid on a locked invoice.
@@ -491,38 +479,30 @@ fn of_subject(account_id: AccountId, subject: &Subject) -> Result<Select<row::En
         .order_by_asc(row::Column::InvoiceId))
 }
 
-/// The invoices of `rows`, in order; the lines of all of them are read at once.
-async fn with_lines(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<Invoice>, Fault> {
+async fn decode_all(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<Invoice>, Fault> {
+    let rows = with_lines(tx, rows).await?.into_iter();
+    rows.map(|(row, lines)| decode(row, lines)).collect()
+}
+
+/// Invoices with their lines, in order; the lines of all of them are read at once.
+async fn with_lines(
+    connection: &impl ConnectionTrait,
+    rows: Vec<row::Model>,
+) -> Result<Vec<(row::Model, Vec<line_row::Model>)>, DbErr> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let mut by_invoice = lines_of(tx, &rows).await?;
-    rows.into_iter()
-        .map(|row| {
-            let lines = by_invoice.remove(&row.invoice_id).unwrap_or_default();
-            decode(row, lines)
-        })
-        .collect()
-}
-
-/// The lines of invoices, in order, by invoice.
-async fn lines_of(
-    connection: &impl ConnectionTrait,
-    rows: &[row::Model],
-) -> Result<BTreeMap<String, Vec<line_row::Model>>, DbErr> {
     let lines = line_row::Entity::find()
         .filter(line_row::Column::InvoiceId.is_in(rows.iter().map(|row| row.invoice_id.as_str())))
         .order_by_asc(line_row::Column::LineNumber)
         .all(connection)
         .await?;
-    let mut by_invoice: BTreeMap<String, Vec<line_row::Model>> = BTreeMap::new();
-    for line in lines {
-        by_invoice
-            .entry(line.invoice_id.clone())
-            .or_default()
-            .push(line);
-    }
-    Ok(by_invoice)
+    Ok(with_parts(
+        rows,
+        |row| &row.invoice_id,
+        lines,
+        |line| &line.invoice_id,
+    ))
 }
 
 fn decode(row: row::Model, lines: Vec<line_row::Model>) -> Result<Invoice, Fault> {

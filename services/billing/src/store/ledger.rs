@@ -1,7 +1,5 @@
 //! The double-entry ledger: entries with their postings, written once and never changed (BL-5).
 
-use std::collections::BTreeMap;
-
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, EntryId},
@@ -24,7 +22,8 @@ use serde_json::json;
 
 use super::{
     accounts,
-    seal_page::{ROWS_PER_PAGE, SealPage},
+    parts::with_parts,
+    seal_page::{SealPage, rows_after},
 };
 use crate::rules::{
     account::AccountKind,
@@ -135,7 +134,7 @@ pub(crate) async fn get(tx: &Tx, caller: &Caller, entry_id: EntryId) -> Result<L
         .filter(in_scope(&caller.accounts, row::Column::AccountId))
         .all(tx)
         .await?;
-    let found = with_postings(tx, rows).await?.pop();
+    let found = decode_all(tx, rows).await?.pop();
     Ok(found.ok_or_else(|| not_found("entry", entry_id))?)
 }
 
@@ -222,41 +221,36 @@ pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
 ) -> Result<SealPage, DbErr> {
-    let rows = row::Entity::find()
-        .filter(row::Column::EntryId.gt(after))
-        .order_by_asc(row::Column::EntryId)
-        .limit(ROWS_PER_PAGE)
-        .all(connection)
-        .await?;
-    let mut postings = postings_of(connection, &rows).await?;
-    let seals = rows.iter().map(|row| {
-        let postings = postings.remove(&row.entry_id).unwrap_or_default();
-        seal(row, &postings)
-    });
+    let rows = rows_after::<row::Entity>(connection, row::Column::EntryId, after).await?;
+    let rows = with_postings(connection, rows).await?;
     Ok(SealPage {
-        seals: seals.collect(),
-        last: rows.last().map(|row| row.entry_id.clone()),
+        seals: rows
+            .iter()
+            .map(|(row, postings)| seal(row, postings))
+            .collect(),
+        last: rows.last().map(|(row, _)| row.entry_id.clone()),
     })
 }
 
-/// The postings of entries, in order, by entry.
-async fn postings_of(
+/// Entries with their postings, in order; the postings of all of them are read at once.
+async fn with_postings(
     connection: &impl ConnectionTrait,
-    rows: &[row::Model],
-) -> Result<BTreeMap<String, Vec<posting_row::Model>>, DbErr> {
+    rows: Vec<row::Model>,
+) -> Result<Vec<(row::Model, Vec<posting_row::Model>)>, DbErr> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
     let postings = posting_row::Entity::find()
         .filter(posting_row::Column::EntryId.is_in(rows.iter().map(|row| row.entry_id.as_str())))
         .order_by_asc(posting_row::Column::PostingNumber)
         .all(connection)
         .await?;
-    let mut by_entry: BTreeMap<String, Vec<posting_row::Model>> = BTreeMap::new();
-    for posting in postings {
-        by_entry
-            .entry(posting.entry_id.clone())
-            .or_default()
-            .push(posting);
-    }
-    Ok(by_entry)
+    Ok(with_parts(
+        rows,
+        |row| &row.entry_id,
+        postings,
+        |posting| &posting.entry_id,
+    ))
 }
 
 /// A page of the entries of an account, by time; only those within `period` if one is given.
@@ -281,21 +275,12 @@ pub(crate) async fn list(
         .limit(page.limit())
         .all(tx)
         .await?;
-    with_postings(tx, rows).await
+    decode_all(tx, rows).await
 }
 
-/// The entries of `rows`, in order; the postings of all of them are read at once.
-async fn with_postings(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<LedgerEntry>, Fault> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut by_entry = postings_of(tx, &rows).await?;
-    rows.into_iter()
-        .map(|row| {
-            let postings = by_entry.remove(&row.entry_id).unwrap_or_default();
-            decode(row, &postings)
-        })
-        .collect()
+async fn decode_all(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<LedgerEntry>, Fault> {
+    let rows = with_postings(tx, rows).await?.into_iter();
+    rows.map(|(row, postings)| decode(row, &postings)).collect()
 }
 
 fn id_of(entry: &LedgerEntry) -> Result<String, Fault> {

@@ -8,6 +8,7 @@ pub(crate) mod documents;
 pub(crate) mod invoices;
 pub(crate) mod ledger;
 pub(crate) mod numbers;
+mod parts;
 pub(crate) mod quotes;
 pub(crate) mod refunds;
 mod seal_page;

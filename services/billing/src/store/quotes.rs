@@ -15,7 +15,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    seal_page::{ROWS_PER_PAGE, SealPage},
+    seal_page::{SealPage, rows_after},
     subject::{subject, subject_columns},
 };
 use crate::rules::{charge::Quote, not_found};
@@ -86,12 +86,7 @@ pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
 ) -> Result<SealPage, DbErr> {
-    let rows = row::Entity::find()
-        .filter(row::Column::QuoteId.gt(after))
-        .order_by_asc(row::Column::QuoteId)
-        .limit(ROWS_PER_PAGE)
-        .all(connection)
-        .await?;
+    let rows = rows_after::<row::Entity>(connection, row::Column::QuoteId, after).await?;
     Ok(SealPage {
         seals: rows.iter().map(seal).collect(),
         last: rows.last().map(|row| row.quote_id.clone()),

@@ -16,17 +16,17 @@ use licet_runtime::{
     },
 };
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel,
-    Order, QueryFilter, QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, Order,
+    QueryFilter, QueryOrder, QuerySelect, Set,
 };
 use serde_json::json;
 
-use super::seal_page::{ROWS_PER_PAGE, SealPage};
+use super::seal_page::{SealPage, rows_after};
 use crate::rules::{
     charge::Subject,
     listing::RefundFilter,
     not_found,
-    refund::{Refund, RefundDecision, Review},
+    refund::{Refund, RefundDecision, RefundState, Review},
 };
 
 mod row {
@@ -130,12 +130,7 @@ pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
     after: &str,
 ) -> Result<SealPage, DbErr> {
-    let rows = row::Entity::find()
-        .filter(row::Column::RefundId.gt(after))
-        .order_by_asc(row::Column::RefundId)
-        .limit(ROWS_PER_PAGE)
-        .all(connection)
-        .await?;
+    let rows = rows_after::<row::Entity>(connection, row::Column::RefundId, after).await?;
     Ok(SealPage {
         seals: rows.iter().map(seal).collect(),
         last: rows.last().map(|row| row.refund_id.clone()),
@@ -208,12 +203,9 @@ pub(crate) async fn list_of_subject(
     subject: &Subject,
 ) -> Result<Vec<Refund>, Fault> {
     let rows = row::Entity::find()
-        .filter(
-            Condition::all()
-                .add(row::Column::AccountId.eq(account_id.to_string()))
-                .add(row::Column::ResourceId.eq(subject.resource_id.as_str()))
-                .add(row::Column::TermIndex.eq(count_column("term_index", subject.term_index)?)),
-        )
+        .filter(row::Column::AccountId.eq(account_id.to_string()))
+        .filter(row::Column::ResourceId.eq(subject.resource_id.as_str()))
+        .filter(row::Column::TermIndex.eq(count_column("term_index", subject.term_index)?))
         .order_by_asc(row::Column::DecisionUs)
         .order_by_asc(row::Column::RefundId)
         .all(tx)
@@ -228,22 +220,16 @@ pub(crate) async fn list(
     wanted: &RefundFilter,
     page: &Page,
 ) -> Result<Vec<Refund>, Fault> {
-    let mut filter = in_scope(&caller.accounts, row::Column::AccountId).add(page.rows_after(
-        &Order::Asc,
-        row::Column::DecisionUs,
-        row::Column::RefundId,
-    )?);
-    if let Some(account_id) = wanted.account_id {
-        filter = filter.add(row::Column::AccountId.eq(account_id.to_string()));
-    }
-    if let Some(resource_id) = &wanted.resource_id {
-        filter = filter.add(row::Column::ResourceId.eq(resource_id));
-    }
-    if let Some(state) = wanted.state {
-        filter = filter.add(row::Column::State.eq(state.as_str()));
-    }
+    let account_id = wanted.account_id.as_ref().map(ToString::to_string);
+    let resource_id = wanted.resource_id.as_ref();
+    let state = wanted.state.map(RefundState::as_str);
+    let filter = in_scope(&caller.accounts, row::Column::AccountId)
+        .add_option(account_id.map(|id| row::Column::AccountId.eq(id)))
+        .add_option(resource_id.map(|id| row::Column::ResourceId.eq(id)))
+        .add_option(state.map(|state| row::Column::State.eq(state)));
     let rows = row::Entity::find()
         .filter(filter)
+        .filter(page.rows_after(&Order::Asc, row::Column::DecisionUs, row::Column::RefundId)?)
         .order_by_asc(row::Column::DecisionUs)
         .order_by_asc(row::Column::RefundId)
         .limit(page.limit())
