@@ -6,10 +6,12 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
-use super::credit_invoices::{check_balance, credit_invoices, draft_notes};
+use super::{
+    credit_invoices::{check_balance, credit_invoices, draft_notes},
+    event::emit,
+};
 use crate::{
     events::RefundApproved,
     rules::{
@@ -103,14 +105,6 @@ impl Verb for ApproveRefund {
         let approved = self.approved(&request.call, refund, &credits, notes)?;
         let refund = &approved.refund;
         store::refunds::set_reviewed(tx, refund_id, refund).await?;
-        let header = EventHeader {
-            resource_id: refund_id.to_string(),
-            account_id: Some(account.account_id),
-            time: request.call.now,
-            origin: &request.origin(),
-            why: reason.clone(),
-            outcome: refund.decision.explanation.clone(),
-        };
         let data = RefundApproved {
             resource_id: &refund.subject.resource_id,
             term_index: refund.subject.term_index,
@@ -120,7 +114,8 @@ impl Verb for ApproveRefund {
             currency_code: refund.creditable.currency(),
             credit_note_ids: &refund.credit_note_ids,
         };
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let (account_id, outcome) = (account.account_id, refund.decision.explanation.clone());
+        emit(tx, request, refund_id, account_id, reason, outcome, &data).await?;
         Ok(approved)
     }
 }

@@ -10,13 +10,13 @@ use licet_domain::{
     money::{Money, MoneyError},
 };
 use licet_runtime::{
-    caller::{Call, Origin},
+    caller::Call,
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
+use super::event::emit;
 use crate::{
     events::{InvoiceIssued, SubjectFields},
     rules::{
@@ -215,18 +215,11 @@ impl ChargePlan {
     }
 }
 
-/// The event of an issued invoice.
-fn event<'o>(invoice: &Invoice, origin: &'o Origin, time: Instant) -> Result<Event<'o>, Fault> {
-    let header = EventHeader {
-        resource_id: id_text(invoice.invoice_id),
-        account_id: Some(invoice.account_id),
-        time,
-        origin,
-        why: "BL-1".to_owned(),
-        outcome: match invoice.due_time {
-            None => format!("{} paid from the balance", invoice.total),
-            Some(due_time) => format!("{} due by {due_time}", invoice.total),
-        },
+/// Writes the event of an issued invoice.
+async fn emit_issued(tx: &Tx, request: &ChangeRequest, invoice: &Invoice) -> Result<(), Fault> {
+    let outcome = match invoice.due_time {
+        None => format!("{} paid from the balance", invoice.total),
+        Some(due_time) => format!("{} due by {due_time}", invoice.total),
     };
     let data = InvoiceIssued {
         number: invoice.number,
@@ -236,7 +229,8 @@ fn event<'o>(invoice: &Invoice, origin: &'o Origin, time: Instant) -> Result<Eve
         due_time: invoice.due_time,
         subject: SubjectFields::of(invoice.subject.as_ref()),
     };
-    Event::new(header, &data)
+    let (id, account_id) = (id_text(invoice.invoice_id), invoice.account_id);
+    emit(tx, request, id, account_id, "BL-1", outcome, &data).await
 }
 
 /// The time of the booked sales, which is the issue time of their invoices.
@@ -253,9 +247,8 @@ impl Verb for ChargeQuotes {
         let (drafts, booked) = self.book(&request.call, tx, &plan).await?;
         let invoices = store::invoices::issue(tx, drafts).await?;
         store::ledger::insert(tx, &booked).await?;
-        let origin = request.origin();
         for invoice in &invoices {
-            outbox::emit(tx, event(invoice, &origin, request.call.now)?).await?;
+            emit_issued(tx, request, invoice).await?;
         }
         Ok(invoices)
     }

@@ -8,9 +8,9 @@ use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
+use super::event::emit;
 use crate::{
     events::AccountCreated,
     rules::account::{Account, AccountView, PaymentTerms},
@@ -47,20 +47,14 @@ impl Verb for CreateAccount {
             last_entry: request.call.now,
         };
         store::accounts::insert(tx, &account).await?;
-        let header = EventHeader {
-            resource_id: account.account_id.to_string(),
-            account_id: Some(account.account_id),
-            time: request.call.now,
-            origin: &request.origin(),
-            why: "M-4".to_owned(),
-            outcome: format!("{}, in {}", terms.kind().as_str(), currency.code()),
-        };
         let data = AccountCreated {
             display_name: &account.display_name,
             currency_code: *currency,
             kind: terms.kind(),
         };
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let account_id = account.account_id;
+        let outcome = format!("{}, in {}", terms.kind().as_str(), currency.code());
+        emit(tx, request, account_id, account_id, "M-4", outcome, &data).await?;
         Ok(account.view(None, request.call.now))
     }
 }

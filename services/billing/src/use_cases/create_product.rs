@@ -1,13 +1,17 @@
 //! Adds products, in version 1.
 
-use licet_domain::{clock::Instant, ids::ProductId};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, ProductId},
+};
 use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
+    outbox::EventData,
 };
 
+use super::event;
 use crate::{
     events::ProductCreated,
     rules::{
@@ -37,40 +41,48 @@ pub(crate) struct CreateProduct {
     pub(crate) draft: VersionDraft,
 }
 
+impl VersionDraft {
+    /// The version with this number.
+    pub(super) fn version(&self, number: u32, recorded: Instant) -> ProductVersion {
+        ProductVersion {
+            product_id: self.product_id.clone(),
+            version: number,
+            effective: self.effective,
+            recorded,
+            product: self.product.clone(),
+        }
+    }
+}
+
+/// Writes an event of a product (BL-8).
+pub(super) async fn emit<D: EventData>(
+    tx: &Tx,
+    request: &ChangeRequest,
+    product_id: &ProductId,
+    outcome: String,
+    data: &D,
+) -> Result<(), Fault> {
+    let (id, no_account) = (product_id.as_str(), None::<AccountId>);
+    event::emit(tx, request, id, no_account, "BL-8", outcome, data).await
+}
+
 impl Verb for CreateProduct {
     type Output = ProductVersion;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ProductVersion, Fault> {
-        let VersionDraft {
-            product_id,
-            product,
-            effective,
-        } = &self.draft;
-        catalog::check_effective(*effective, request.call.now)?;
-        let version = ProductVersion {
-            product_id: product_id.clone(),
-            version: 1,
-            effective: *effective,
-            recorded: request.call.now,
-            product: product.clone(),
-        };
+        let now = request.call.now;
+        catalog::check_effective(self.draft.effective, now)?;
+        let version = self.draft.version(1, now);
+        let product_id = &version.product_id;
         if !store::catalog::insert_product(tx, &version).await? {
             return Err(already_exists("product", product_id.as_str()).into());
         }
-        let header = EventHeader {
-            resource_id: product_id.as_str().to_owned(),
-            account_id: None,
-            time: request.call.now,
-            origin: &request.origin(),
-            why: "BL-8".to_owned(),
-            outcome: "version 1".to_owned(),
-        };
         let data = ProductCreated {
             version: 1,
-            effective_time: *effective,
+            effective_time: version.effective,
             product: &version.product,
         };
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        emit(tx, request, product_id, "version 1".to_owned(), &data).await?;
         Ok(version)
     }
 }

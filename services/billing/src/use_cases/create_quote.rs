@@ -11,10 +11,10 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 use sea_orm::ConnectionTrait;
 
+use super::event::emit;
 use crate::{
     events::{QuoteCreated, SubjectFields},
     rules::{
@@ -114,21 +114,15 @@ impl Verb for CreateQuote {
             ..self.price(&request.call, tx.before()?).await?
         };
         store::quotes::insert(tx, quote_id, &quote).await?;
-        let header = EventHeader {
-            resource_id: quote_id.to_string(),
-            account_id: Some(quote.account_id),
-            time: request.call.now,
-            origin: &request.origin(),
-            why: "BL-1".to_owned(),
-            outcome: format!("{} until {}", quote.total, quote.expires),
-        };
         let data = QuoteCreated {
             total: quote.total,
             currency_code: quote.total.currency(),
             expire_time: quote.expires,
             subject: SubjectFields::of(quote.subject.as_ref()),
         };
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let outcome = format!("{} until {}", quote.total, quote.expires);
+        let account_id = quote.account_id;
+        emit(tx, request, quote_id, account_id, "BL-1", outcome, &data).await?;
         Ok((quote, request.call.now))
     }
 }

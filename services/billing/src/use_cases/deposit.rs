@@ -5,9 +5,9 @@ use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
+use super::event::emit;
 use crate::{
     events::AccountDeposited,
     rules::{
@@ -51,14 +51,6 @@ impl Verb for Deposit {
         let entry = Entry::deposit(amount, reference.clone())
             .map_err(|error| money_refusal(amount.currency(), &error))?;
         let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
-        let header = EventHeader {
-            resource_id: account_id.to_string(),
-            account_id: Some(account_id),
-            time: request.call.now,
-            origin: &request.origin(),
-            why: "BL-5".to_owned(),
-            outcome: format!("{amount} received; the balance is {balance}"),
-        };
         let data = AccountDeposited {
             entry_id: entry.entry_id,
             amount,
@@ -66,7 +58,8 @@ impl Verb for Deposit {
             currency_code: amount.currency(),
             reference,
         };
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let outcome = format!("{amount} received; the balance is {balance}");
+        emit(tx, request, account_id, account_id, "BL-5", outcome, &data).await?;
         Ok(BookedEntry { entry, balance })
     }
 }

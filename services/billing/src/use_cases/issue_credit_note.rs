@@ -6,11 +6,11 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
 use super::{
     credit_invoices::{check_balance, credit_invoices, draft_notes},
+    event::emit,
     lower_review::lower_review,
     pay_invoice::lock_with_account,
 };
@@ -116,14 +116,6 @@ impl Verb for IssueCreditNote {
         let notes = credit_invoices(tx, &request.call, &account, credits, reason).await?;
         let issued = issued_credit_note(notes, invoice, &credit)?;
         let note = &issued.note;
-        let header = EventHeader {
-            resource_id: id_text(note.credit_note_id),
-            account_id: Some(account.account_id),
-            time: request.call.now,
-            origin: &request.origin(),
-            why: reason.clone(),
-            outcome: note.explanation(),
-        };
         let data = CreditNoteIssued {
             number: note.number,
             invoice_id: note.invoice_id,
@@ -132,7 +124,9 @@ impl Verb for IssueCreditNote {
             due: credit.due,
             currency_code: note.total.currency(),
         };
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let (id, account_id) = (id_text(note.credit_note_id), account.account_id);
+        let outcome = note.explanation();
+        emit(tx, request, id, account_id, reason, outcome, &data).await?;
         Ok(issued)
     }
 }

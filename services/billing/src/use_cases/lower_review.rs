@@ -1,13 +1,9 @@
 //! Lowers what a review holds when something else credits it: a cancelled domain change (MD-7), or
 //! a full refund of the same term (AL-4).
 
-use licet_runtime::{
-    database::Tx,
-    door::ChangeRequest,
-    fault::Fault,
-    outbox::{self, Event, EventHeader},
-};
+use licet_runtime::{database::Tx, door::ChangeRequest, fault::Fault};
 
+use super::event::emit;
 use crate::{
     events::RefundLowered,
     rules::{id_text, refund::Refund},
@@ -22,14 +18,6 @@ pub(super) async fn lower_review(
     why: &str,
 ) -> Result<(), Fault> {
     store::refunds::set_held(tx, review).await?;
-    let header = EventHeader {
-        resource_id: id_text(review.refund_id),
-        account_id: Some(review.account_id),
-        time: request.call.now,
-        origin: &request.origin(),
-        why: why.to_owned(),
-        outcome: review.decision.explanation.clone(),
-    };
     let data = RefundLowered {
         resource_id: &review.subject.resource_id,
         term_index: review.subject.term_index,
@@ -37,5 +25,7 @@ pub(super) async fn lower_review(
         creditable: review.creditable,
         currency_code: review.creditable.currency(),
     };
-    outbox::emit(tx, Event::new(header, &data)?).await
+    let id = id_text(review.refund_id);
+    let outcome = review.decision.explanation.clone();
+    emit(tx, request, id, review.account_id, why, outcome, &data).await
 }

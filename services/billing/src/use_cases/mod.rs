@@ -8,6 +8,7 @@ pub(crate) mod create_product;
 pub(crate) mod create_quote;
 mod credit_invoices;
 pub(crate) mod deposit;
+mod event;
 pub(crate) mod forbid_charge;
 pub(crate) mod issue_credit_note;
 mod lower_review;

@@ -6,9 +6,9 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
+use super::event::emit;
 use crate::{
     events::InvoicePaid,
     rules::{account::Account, charge::Invoice, ledger::Entry, money_refusal},
@@ -92,14 +92,6 @@ impl Verb for PayInvoice {
             store::ledger::post_one(tx, invoice.account_id, entry, request.call.now).await?;
         store::invoices::set_paid(tx, invoice_id, invoice).await?;
         let due = invoice.due().map_err(refused)?;
-        let header = EventHeader {
-            resource_id: invoice_id.to_string(),
-            account_id: Some(invoice.account_id),
-            time: request.call.now,
-            origin: &request.origin(),
-            why: "BL-6".to_owned(),
-            outcome: format!("{amount} paid from the balance; {due} is still due"),
-        };
         let data = InvoicePaid {
             entry_id: entry.entry_id,
             amount: *amount,
@@ -107,7 +99,9 @@ impl Verb for PayInvoice {
             balance: *balance,
             currency_code: currency,
         };
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let account_id = invoice.account_id;
+        let outcome = format!("{amount} paid from the balance; {due} is still due");
+        emit(tx, request, invoice_id, account_id, "BL-6", outcome, &data).await?;
         Ok(paid)
     }
 }

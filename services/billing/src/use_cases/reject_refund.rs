@@ -6,10 +6,12 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
-use super::approve_refund::{lock, review};
+use super::{
+    approve_refund::{lock, review},
+    event::emit,
+};
 use crate::{
     events::{RefundLowered, RefundRejected},
     rules::refund::Refund,
@@ -51,14 +53,6 @@ impl Verb for RejectRefund {
         let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
         store::invoices::release_holds(tx, &ids).await?;
         store::refunds::set_reviewed(tx, refund_id, &refund).await?;
-        let header = EventHeader {
-            resource_id: refund_id.to_string(),
-            account_id: Some(account.account_id),
-            time: request.call.now,
-            origin: &request.origin(),
-            why: reason.clone(),
-            outcome: refund.decision.explanation.clone(),
-        };
         let data = RefundRejected(RefundLowered {
             resource_id: &refund.subject.resource_id,
             term_index: refund.subject.term_index,
@@ -66,7 +60,8 @@ impl Verb for RejectRefund {
             creditable: refund.creditable,
             currency_code: refund.creditable.currency(),
         });
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let (account_id, outcome) = (account.account_id, refund.decision.explanation.clone());
+        emit(tx, request, refund_id, account_id, reason, outcome, &data).await?;
         Ok(refund)
     }
 }

@@ -10,11 +10,11 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
 use super::{
     credit_invoices::{check_balance, credit_invoices},
+    event::emit,
     lower_review::lower_review,
 };
 use crate::{
@@ -185,14 +185,6 @@ impl Verb for RequestRefund {
         } else {
             store::refunds::insert(tx, refund_id, &refund).await?;
         }
-        let header = EventHeader {
-            resource_id: refund_id.to_string(),
-            account_id: Some(self.account_id),
-            time: request.call.now,
-            origin: &request.origin(),
-            why: format!("AL-4: {}", refund.decision.explanation),
-            outcome: refund.decision.state.as_str().to_owned(),
-        };
         let data = RefundDecided {
             resource_id: &self.subject.resource_id,
             term_index: self.subject.term_index,
@@ -202,12 +194,14 @@ impl Verb for RequestRefund {
             credit_note_ids: &refund.credit_note_ids,
             counted_from: refund.decision.count,
         };
-        let event = if is_extended {
-            Event::new(header, &RefundExtended(data))?
+        let why = format!("AL-4: {}", refund.decision.explanation);
+        let outcome = refund.decision.state.as_str().to_owned();
+        if is_extended {
+            let data = RefundExtended(data);
+            emit(tx, request, refund_id, account_id, &why, outcome, &data).await?;
         } else {
-            Event::new(header, &data)?
-        };
-        outbox::emit(tx, event).await?;
+            emit(tx, request, refund_id, account_id, &why, outcome, &data).await?;
+        }
         Ok(RequestedRefund { refund, notice })
     }
 }

@@ -6,9 +6,9 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
+use super::event::emit;
 use crate::{
     events::AccountEntryReversed,
     rules::{
@@ -80,25 +80,15 @@ impl Verb for ReverseEntry {
         let account = store::accounts::lock(tx, caller, account_id).await?;
         let (entry, balance) = self.plan(tx, &account, &reversed).await?;
         let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
-        let header = EventHeader {
-            resource_id: account_id.to_string(),
-            account_id: Some(account_id),
-            time: request.call.now,
-            origin: &request.origin(),
-            why: self.reason.clone(),
-            outcome: format!(
-                "{} {} reversed; the balance is {balance}",
-                reversed.kind.as_str(),
-                self.entry_id
-            ),
-        };
         let data = AccountEntryReversed {
             entry_id: entry.entry_id,
             reverses_entry_id: self.entry_id,
             balance,
             currency_code: balance.currency(),
         };
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let (kind, reversed_id, why) = (reversed.kind.as_str(), self.entry_id, &self.reason);
+        let outcome = format!("{kind} {reversed_id} reversed; the balance is {balance}");
+        emit(tx, request, account_id, account_id, why, outcome, &data).await?;
         Ok(BookedEntry { entry, balance })
     }
 }

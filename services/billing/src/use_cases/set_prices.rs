@@ -4,9 +4,9 @@ use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
+use super::create_product::emit;
 use crate::{
     events::PricesSet,
     rules::prices::{self, PriceList, Prices},
@@ -44,21 +44,14 @@ impl Verb for SetPrices {
                 tiers.iter().map(|it| it.from_quantity).collect(),
             ),
         };
-        let header = EventHeader {
-            resource_id: product_id.as_str().to_owned(),
-            account_id: None,
-            time: request.call.now,
-            origin: &request.origin(),
-            why: "BL-8".to_owned(),
-            outcome: format!("in {} from {} on", currency.code(), self.list.effective),
-        };
         let data = PricesSet {
             currency_code: *currency,
             effective_time: self.list.effective,
             term_months,
             from_quantities,
         };
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let outcome = format!("in {} from {} on", currency.code(), self.list.effective);
+        emit(tx, request, product_id, outcome, &data).await?;
         Ok(self.list.clone())
     }
 }

@@ -5,9 +5,9 @@ use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
+use super::event::emit;
 use crate::{
     events::{AccountTerms, AccountUpdated},
     rules::account::{AccountView, PaymentTerms},
@@ -55,21 +55,14 @@ impl Verb for UpdateAccount {
                 overdue_grace_days: terms.overdue_grace_days,
             }),
         };
-        let header = EventHeader {
-            resource_id: account_id.to_string(),
-            account_id: Some(*account_id),
-            time: request.call.now,
-            origin: &request.origin(),
-            why: "BL-6".to_owned(),
-            outcome: kind.as_str().to_owned(),
-        };
         let data = AccountUpdated {
             display_name: &account.display_name,
             currency_code: account.currency(),
             kind,
             terms,
         };
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let outcome = kind.as_str().to_owned();
+        emit(tx, request, account_id, *account_id, "BL-6", outcome, &data).await?;
         let first_due = first_due.map(|first| first.due_time);
         Ok(account.view(first_due, request.call.now))
     }

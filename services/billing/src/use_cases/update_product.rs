@@ -4,10 +4,9 @@ use licet_runtime::{
     database::Tx,
     door::{ChangeRequest, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
-use super::create_product::VersionDraft;
+use super::create_product::{VersionDraft, emit};
 use crate::{
     events::{ProductCreated, ProductUpdated},
     rules::catalog::{self, ProductVersion},
@@ -32,30 +31,18 @@ impl Verb for UpdateProduct {
             product,
             effective,
         } = &self.draft;
+        let now = request.call.now;
         let newest = store::catalog::lock_newest(tx, product_id).await?;
-        catalog::check_update(&newest, product, *effective, request.call.now)?;
-        let version = ProductVersion {
-            product_id: product_id.clone(),
-            version: newest.version + 1,
-            effective: *effective,
-            recorded: request.call.now,
-            product: product.clone(),
-        };
+        catalog::check_update(&newest, product, *effective, now)?;
+        let version = self.draft.version(newest.version + 1, now);
         store::catalog::insert_version(tx, &version).await?;
-        let header = EventHeader {
-            resource_id: product_id.as_str().to_owned(),
-            account_id: None,
-            time: request.call.now,
-            origin: &request.origin(),
-            why: "BL-8".to_owned(),
-            outcome: format!("version {}", version.version),
-        };
         let data = ProductUpdated(ProductCreated {
             version: version.version,
             effective_time: *effective,
             product: &version.product,
         });
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let outcome = format!("version {}", version.version);
+        emit(tx, request, product_id, outcome, &data).await?;
         Ok(version)
     }
 }

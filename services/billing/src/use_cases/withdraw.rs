@@ -6,10 +6,9 @@ use licet_runtime::{
     database::{Database, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
-    outbox::{self, Event, EventHeader},
 };
 
-use super::deposit::Transfer;
+use super::{deposit::Transfer, event::emit};
 use crate::{
     events::{AccountDeposited, AccountWithdrawn},
     rules::{
@@ -66,14 +65,6 @@ impl Verb for Withdraw {
         let account = store::accounts::lock(tx, &request.call.caller, account_id).await?;
         let (entry, balance) = self.plan(&account)?;
         let entry = store::ledger::post_one(tx, account_id, entry, request.call.now).await?;
-        let header = EventHeader {
-            resource_id: account_id.to_string(),
-            account_id: Some(account_id),
-            time: request.call.now,
-            origin: &request.origin(),
-            why: "BL-5".to_owned(),
-            outcome: format!("{amount} paid out; the balance is {balance}"),
-        };
         let data = AccountWithdrawn(AccountDeposited {
             entry_id: entry.entry_id,
             amount,
@@ -81,7 +72,8 @@ impl Verb for Withdraw {
             currency_code: amount.currency(),
             reference,
         });
-        outbox::emit(tx, Event::new(header, &data)?).await?;
+        let outcome = format!("{amount} paid out; the balance is {balance}");
+        emit(tx, request, account_id, account_id, "BL-5", outcome, &data).await?;
         Ok(BookedEntry { entry, balance })
     }
 }
