@@ -49,10 +49,7 @@ impl DueWork for TurnTerms {
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
             let now = self.clock.now();
-            let due = {
-                let tx = self.database.read();
-                store::orders::list_to_turn(&tx, now).await?
-            };
+            let due = store::orders::list_to_turn(&self.database.read(), now).await?;
             let mut turned = 0;
             for (account_id, order_id) in due {
                 let work = WriteTurns {
@@ -110,10 +107,8 @@ impl DueWork for RevokeInLicenses {
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
             self.is_unanswered.store(false, Ordering::Relaxed);
-            let due = {
-                let tx = self.database.read();
-                store::license_revocations::list_due(&tx, self.clock.now()).await?
-            };
+            let now = self.clock.now();
+            let due = store::license_revocations::list_due(&self.database.read(), now).await?;
             let mut asking = stream::iter(due)
                 .map(|found| async move { self.revoke(&found).await })
                 .buffer_unordered(ASKED_AT_ONCE);
@@ -185,10 +180,7 @@ impl DueWork for FollowReviews {
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
             let after = *self.after.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = {
-                let tx = self.database.read();
-                store::orders::list_in_review(&tx, after).await?
-            };
+            let found = store::orders::list_in_review(&self.database.read(), after).await?;
             self.store_cursor(&found);
             let mut asking = stream::iter(found)
                 .map(|order| async move { self.follow(&order).await })

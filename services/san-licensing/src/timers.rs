@@ -112,10 +112,7 @@ impl AllocateCertificates {
         if !found.is_incomplete || !is_active {
             return Ok(count);
         }
-        let over = {
-            let tx = self.database.read();
-            store::licenses::list_over(&tx, found.pair.0, now).await?
-        };
+        let over = store::licenses::list_over(&self.database.read(), found.pair.0, now).await?;
         for license_id in over {
             let source = Source::License(license_id, After::start());
             let (more, still) = self.allocate_all(found, source, now).await?;
@@ -281,10 +278,7 @@ impl DueWork for AlertOnTurns {
     fn run_due(&self, _: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
             let now = self.clock.now();
-            let due = {
-                let tx = self.database.read();
-                store::turns::list_due(&tx, now).await?
-            };
+            let due = store::turns::list_due(&self.database.read(), now).await?;
             let mut completed = 0;
             for (license_id, from) in due {
                 let is_first =

@@ -9,15 +9,12 @@ use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
 use super::statements;
 use crate::{
     rules::{
-        document::{InvoiceDocument, StatementDocument, check_entries},
+        document::{InvoiceDocument, MAX_NOTES, StatementDocument, check_entries},
         listing::CreditNoteFilter,
         statement::statement_end,
     },
     store::{self, numbers::SELLER},
 };
-
-/// The most credit notes that an invoice lists.
-const MAX_NOTES: i32 = 1_000;
 
 /// The invoice with its account and its credit notes, or NOT_FOUND.
 pub(crate) async fn invoice(
@@ -25,7 +22,7 @@ pub(crate) async fn invoice(
     call: &Call,
     invoice_id: InvoiceId,
 ) -> Result<InvoiceDocument, Fault> {
-    let page = Page::decode(MAX_NOTES, "", "document", call.now)?;
+    let page = Page::decode(MAX_NOTES.into(), "", "document", call.now)?;
     let tx = database.read();
     let invoice = store::invoices::get(&tx, &call.caller, invoice_id).await?;
     let account = store::accounts::get(&tx, &call.caller, invoice.account_id).await?;

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// The most credit notes that a printed invoice lists.
-const MAX_NOTES: usize = 1_000;
+pub(crate) const MAX_NOTES: u16 = 1_000;
 /// The most lines of all listed credit notes.
 const MAX_NOTE_LINES: usize = 10_000;
 /// The most entries that a printed statement lists.
@@ -54,7 +54,7 @@ impl InvoiceDocument {
         let mut room = MAX_NOTE_LINES;
         let fitting = notes
             .iter()
-            .take(MAX_NOTES)
+            .take(MAX_NOTES.into())
             .take_while(|note| match room.checked_sub(note.lines.len()) {
                 Some(left) => {
                     room = left;

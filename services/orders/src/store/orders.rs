@@ -91,31 +91,17 @@ pub(crate) async fn list(
     page: &Page,
 ) -> Result<Vec<Order>, Fault> {
     use order_row::Column;
-    let mut wanted = in_scope(scope, Column::AccountId)
-        .add_option(
-            filter
-                .account_id
-                .map(|id| Column::AccountId.eq(id.to_string())),
-        )
-        .add_option(
-            filter
-                .end_from
-                .map(|time| Column::EndUs.gte(time.as_micros())),
-        )
-        .add_option(
-            filter
-                .end_before
-                .map(|time| Column::EndUs.lt(time.as_micros())),
-        );
-    if let Some(state) = filter.state {
-        wanted = wanted.add(in_state(state, page.as_of));
-    }
-    if let Some(name) = &filter.name {
-        wanted = wanted.add(Column::OrderId.in_subquery(of_name(name)));
-    }
-    if let Some(clues) = &filter.clues {
-        wanted = wanted.add(led_to(clues));
-    }
+    let account_id = filter.account_id.map(|id| id.to_string());
+    let end_from = filter.end_from.map(Instant::as_micros);
+    let end_before = filter.end_before.map(Instant::as_micros);
+    let of_name = filter.name.as_ref().map(of_name);
+    let wanted = in_scope(scope, Column::AccountId)
+        .add_option(account_id.map(|id| Column::AccountId.eq(id)))
+        .add_option(end_from.map(|from| Column::EndUs.gte(from)))
+        .add_option(end_before.map(|before| Column::EndUs.lt(before)))
+        .add_option(filter.state.map(|state| in_state(state, page.as_of)))
+        .add_option(of_name.map(|ids| Column::OrderId.in_subquery(ids)))
+        .add_option(filter.clues.as_ref().map(led_to));
     let rows = order_row::Entity::find()
         .filter(wanted)
         .filter(page.rows_after(&Desc, Column::CreateUs, Column::OrderId)?)
@@ -179,23 +165,16 @@ fn has_come(instant_us: order_row::Column, now: Instant) -> Condition {
 /// The rows in a state at `now`; an order ends by time alone.
 fn in_state(state: OrderState, now: Instant) -> Condition {
     use order_row::Column;
+    let at = |progress: Progress| Condition::all().add(Column::Progress.eq(progress.as_str()));
     let over = || has_come(Column::EndUs, now);
     match state {
-        OrderState::Pending => {
-            Condition::all().add(Column::Progress.eq(Progress::Pending.as_str()))
-        }
-        OrderState::Paid => Condition::all()
-            .add(Column::Progress.eq(Progress::Paid.as_str()))
-            .add(over().not()),
-        OrderState::Issued => Condition::all()
-            .add(Column::Progress.eq(Progress::Issued.as_str()))
-            .add(over().not()),
+        OrderState::Pending => at(Progress::Pending),
+        OrderState::Paid => at(Progress::Paid).add(over().not()),
+        OrderState::Issued => at(Progress::Issued).add(over().not()),
         OrderState::Ended => Condition::all()
             .add(Column::Progress.is_in([Progress::Paid, Progress::Issued].map(Progress::as_str)))
             .add(over()),
-        OrderState::Deleted => {
-            Condition::all().add(Column::Progress.eq(Progress::Deleted.as_str()))
-        }
+        OrderState::Deleted => at(Progress::Deleted),
     }
 }
 

@@ -58,8 +58,7 @@ impl DurableVerb for BeginIssuance {
         request: &ChangeRequest,
         tx: &Tx,
     ) -> Result<Accepted<StartedIssuance>, Fault> {
-        let scope = &request.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
+        let (before, now) = turns::lock(tx, &request.call, self.order_id).await?;
         permit(&before, Action::RecordIssuance, now)?;
         operation::refuse_if_running(tx, &before.id.to_string()).await?;
         require_pending_issuance(&before, now)?;

@@ -49,8 +49,7 @@ impl DurableVerb for CancelDomainChange {
         request: &ChangeRequest,
         tx: &Tx,
     ) -> Result<Accepted<CancelledDomainChange>, Fault> {
-        let scope = &request.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
+        let (before, now) = turns::lock(tx, &request.call, self.order_id).await?;
         let plan = plan(tx, &before, now).await?;
         let origin = request.origin();
         let reservation = before.san_license_id.zip(plan.reservation_id);

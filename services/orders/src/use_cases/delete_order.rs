@@ -52,8 +52,7 @@ impl DurableVerb for DeleteOrder {
         request: &ChangeRequest,
         tx: &Tx,
     ) -> Result<Accepted<DeletedOrder>, Fault> {
-        let scope = &request.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
+        let (before, now) = turns::lock(tx, &request.call, self.order_id).await?;
         let Plan {
             deletion,
             questions,

@@ -65,8 +65,7 @@ impl DurableVerb for RecordIssuance {
         request: &ChangeRequest,
         tx: &Tx,
     ) -> Result<Accepted<RecordedCertificate>, Fault> {
-        let scope = &request.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
+        let (before, now) = turns::lock(tx, &request.call, self.order_id).await?;
         let existing = ExistingRecord::find(tx, &before, &self.certificate).await?;
         if let Some(known) = existing.into_recorded()? {
             let view = order_view::load(tx, before, now).await?;

@@ -45,8 +45,7 @@ impl Verb for RegisterServer {
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ServerPlaces, Fault> {
         let wanted = self;
-        let scope = &request.call.caller.accounts;
-        let (order, now) = turns::lock(tx, scope, wanted.order_id, request.call.now).await?;
+        let (order, now) = turns::lock(tx, &request.call, wanted.order_id).await?;
         permit(&order, Action::RegisterServer, now)?;
         let servers = store::servers::list_of(tx, &order).await?;
         permit_further_server(&order, &servers)?;

@@ -65,8 +65,7 @@ impl DurableVerb for RenewOrder {
         request: &ChangeRequest,
         tx: &Tx,
     ) -> Result<Accepted<RenewedOrder>, Fault> {
-        let scope = &request.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
+        let (before, now) = turns::lock(tx, &request.call, self.order_id).await?;
         let plan = plan(tx, &before, self, now).await?;
         let named = match self.quote_id {
             Some(id) => Some(named_quote(tx, &before, &plan, id).await?),

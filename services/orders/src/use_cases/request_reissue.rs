@@ -33,8 +33,7 @@ impl Verb for RequestReissue {
     type Output = OrderView;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<OrderView, Fault> {
-        let scope = &request.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
+        let (before, now) = turns::lock(tx, &request.call, self.order_id).await?;
         permit(&before, Action::RequestReissue, now)?;
         // A certificate that is being recorded was checked against the order's present key.
         operation::refuse_if_running(tx, &before.id.to_string()).await?;

@@ -59,7 +59,7 @@ impl Verb for RevokeCertificate {
         let id = self.certificate_id;
         let order_id = store::certificates::get(tx, scope, id).await?.order_id;
         let (before, now) = if self.request_reissue {
-            let (order, now) = turns::lock(tx, scope, order_id, request.call.now).await?;
+            let (order, now) = turns::lock(tx, &request.call, order_id).await?;
             operation::refuse_if_running(tx, &order_id.to_string()).await?;
             (order, now)
         } else {

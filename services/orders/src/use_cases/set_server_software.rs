@@ -30,8 +30,7 @@ impl Verb for SetServerSoftware {
     type Output = OrderView;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<OrderView, Fault> {
-        let scope = &request.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
+        let (before, now) = turns::lock(tx, &request.call, self.order_id).await?;
         permit(&before, Action::SetServerSoftware, now)?;
         let servers = store::servers::list_of(tx, &before).await?;
         let with_it = plan_software(&before, &servers)?;

@@ -6,7 +6,7 @@ use licet_domain::{
     ids::{AccountId, OrderId},
 };
 use licet_runtime::{
-    caller::{AccountScope, Origin},
+    caller::{Call, Origin},
     database::{Tx, Work},
     fault::Fault,
     operation,
@@ -21,14 +21,9 @@ use crate::{
 };
 
 /// Locks the order, writes the turns that have come, and returns it with the decision time (T-5).
-pub(super) async fn lock(
-    tx: &Tx,
-    scope: &AccountScope,
-    id: OrderId,
-    clock: Instant,
-) -> Result<(Order, Instant), Fault> {
-    let order = store::orders::lock(tx, scope, id).await?;
-    let now = order.decide_at(clock);
+pub(super) async fn lock(tx: &Tx, call: &Call, id: OrderId) -> Result<(Order, Instant), Fault> {
+    let order = store::orders::lock(tx, &call.caller.accounts, id).await?;
+    let now = order.decide_at(call.now);
     let (order, _) = write_turns(tx, order, now).await?;
     Ok((order, now))
 }

@@ -29,7 +29,7 @@ impl Verb for UnregisterServer {
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ServerPlaces, Fault> {
         let scope = &request.call.caller.accounts;
         let found = store::servers::get(tx, scope, self.server_id).await?;
-        let (order, now) = turns::lock(tx, scope, found.order_id, request.call.now).await?;
+        let (order, now) = turns::lock(tx, &request.call, found.order_id).await?;
         permit(&order, Action::UnregisterServer, now)?;
         // Read again under the order's lock: another request may have unregistered it meanwhile.
         let mut servers = store::servers::list_of(tx, &order).await?;

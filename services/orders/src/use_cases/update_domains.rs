@@ -56,8 +56,7 @@ impl DurableVerb for UpdateDomains {
         request: &ChangeRequest,
         tx: &Tx,
     ) -> Result<Accepted<UpdatedDomains>, Fault> {
-        let scope = &request.call.caller.accounts;
-        let (before, now) = turns::lock(tx, scope, self.order_id, request.call.now).await?;
+        let (before, now) = turns::lock(tx, &request.call, self.order_id).await?;
         let plan = plan(tx, &before, self, now).await?;
         if plan.is_free() {
             return self.accept_free(request, tx, &before, plan, now).await;

@@ -20,6 +20,17 @@ pub(crate) struct LicenseView {
     pub(crate) running: Option<View>,
 }
 
+impl LicenseView {
+    /// A licence on which no operation runs.
+    pub(crate) fn bare(license: License, now: Instant) -> Self {
+        Self {
+            license,
+            now,
+            running: None,
+        }
+    }
+}
+
 /// The views of licences at `clock`, in their order; each no earlier than the last decision under it (T-5).
 pub(crate) async fn load_all(
     tx: &Tx,

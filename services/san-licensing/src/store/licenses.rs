@@ -193,13 +193,11 @@ pub(crate) async fn list(
     filter: &LicenseFilter,
     page: &Page,
 ) -> Result<Vec<License>, Fault> {
-    let of_account = filter
-        .account_id
-        .map(|id| Column::AccountId.eq(id.to_string()));
-    let mut wanted = in_scope(scope, Column::AccountId).add_option(of_account);
-    if let Some(state) = filter.state {
-        wanted = wanted.add(in_state(state, page.as_of.as_micros()));
-    }
+    let account_id = filter.account_id.map(|id| id.to_string());
+    let now_us = page.as_of.as_micros();
+    let wanted = in_scope(scope, Column::AccountId)
+        .add_option(account_id.map(|id| Column::AccountId.eq(id)))
+        .add_option(filter.state.map(|state| in_state(state, now_us)));
     let rows = Entity::find()
         .filter(wanted)
         .filter(page.rows_after(&Desc, Column::CreateUs, Column::LicenseId)?)

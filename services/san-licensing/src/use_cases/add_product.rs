@@ -150,11 +150,7 @@ impl Verb for AddProduct {
             },
         };
         event.emit(tx).await?;
-        let view = LicenseView {
-            license,
-            now,
-            running: None,
-        };
+        let view = LicenseView::bare(license, now);
         Ok(AddedProduct { view, comparison })
     }
 }

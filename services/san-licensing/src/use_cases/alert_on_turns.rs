@@ -3,7 +3,7 @@
 
 use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
-    caller::Origin,
+    caller::{AccountScope, Origin},
     database::{Database, Tx, Work},
     fault::Fault,
     outbox,
@@ -15,7 +15,6 @@ use crate::{
         alert::Ratio,
         counting::InstantCount,
         license::{License, Turn},
-        not_found,
     },
     store,
 };
@@ -29,7 +28,8 @@ pub(crate) async fn run(
     now: Instant,
     origin: &Origin,
 ) -> Result<bool, Fault> {
-    let mut license = find(&database.read(), license_id).await?;
+    let every = &AccountScope::All;
+    let mut license = store::licenses::get(&database.read(), every, license_id).await?;
     if license.turns(from, now).iter().any(Turn::may_rise) {
         // Once the fence is at `now`, nothing is decided as of an earlier time (T-5), so the counts below
         // are final.
@@ -92,15 +92,8 @@ impl Work for MoveFence {
 }
 
 async fn lock(tx: &Tx, license_id: LicenseId, now: Instant) -> Result<License, Fault> {
-    store::fences::move_on(tx, &[(license_id, now)]).await?;
-    find(tx, license_id).await
-}
-
-async fn find(tx: &Tx, license_id: LicenseId) -> Result<License, Fault> {
-    let mut found = store::licenses::find_all(tx, &[license_id]).await?;
-    Ok(found
-        .remove(&license_id)
-        .ok_or_else(|| not_found("license", license_id))?)
+    let (license, _) = store::licenses::lock(tx, &AccountScope::All, license_id, now).await?;
+    Ok(license)
 }
 
 /// Writes the alerts.

@@ -53,11 +53,7 @@ impl Verb for CancelLicense {
         event.emit(tx).await?;
         let alerts: Vec<_> = alerts.iter().map(Alert::event).collect::<Result<_, _>>()?;
         outbox::emit_all(tx, &alerts).await?;
-        Ok(LicenseView {
-            license,
-            now,
-            running: None,
-        })
+        Ok(LicenseView::bare(license, now))
     }
 }
 

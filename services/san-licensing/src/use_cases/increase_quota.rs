@@ -174,11 +174,8 @@ impl Purchase for IncreaseQuotaOperation {
         let old_quota = before.current_term(self.decision_time).quota();
         let license = before.apply_increase(self.quota, invoice_id, self.decision_time);
         store::licenses::save(tx, &license).await?;
-        let view = LicenseView {
-            now: license.decide_at(now),
-            license,
-            running: None,
-        };
+        let now = license.decide_at(now);
+        let view = LicenseView::bare(license, now);
         let event = LicenseEvent {
             resource: &view.license,
             origin: &self.origin,

@@ -192,11 +192,7 @@ impl QuoteLicense {
         let license = drafted(call, draft, priced.sale.clone())?;
         let now = license.decision_time;
         Ok(QuotedLicense {
-            view: LicenseView {
-                license,
-                now,
-                running: None,
-            },
+            view: LicenseView::bare(license, now),
             quote: priced.quote.clone(),
             is_stored: false,
         })

@@ -240,11 +240,8 @@ impl Purchase for RenewLicenseOperation {
         let license = before.apply_renewal(term.clone(), invoice_id, self.decision_time);
         store::licenses::save(tx, &license).await?;
         store::turns::schedule(tx, &license, now).await?;
-        let view = LicenseView {
-            now: license.decide_at(now),
-            license,
-            running: None,
-        };
+        let now = license.decide_at(now);
+        let view = LicenseView::bare(license, now);
         let event = LicenseEvent {
             resource: &view.license,
             origin: &self.origin,

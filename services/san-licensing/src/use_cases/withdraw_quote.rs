@@ -43,11 +43,7 @@ impl Verb for WithdrawQuote {
             },
         };
         event.emit(tx).await?;
-        Ok(LicenseView {
-            license,
-            now,
-            running: None,
-        })
+        Ok(LicenseView::bare(license, now))
     }
 }
 

@@ -230,10 +230,7 @@ impl<P: Send + Sync + 'static> DueWork for Operations<P> {
 
     fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
         Box::pin(async move {
-            let ids = {
-                let tx = self.context.database.read();
-                list_due(&tx, all).await?
-            };
+            let ids = list_due(&self.context.database.read(), all).await?;
             let ended = stream::iter(ids)
                 .map(|id| async move {
                     match self.drive(id.into()).await {
