@@ -238,6 +238,31 @@ impl Fields {
     }
 }
 
+/// Parses the only field of a request.
+///
+/// # Errors
+/// [`Fault::Invalid`].
+pub fn only<T: FromStr<Err: Display>>(path: &str, text: &str) -> Result<T, Fault> {
+    let mut fields = Fields::new();
+    let value = fields.required(path, text);
+    fields.build(|| value)
+}
+
+/// As [`only`], beside the `request_id` of a change.
+///
+/// # Errors
+/// [`Fault::Invalid`].
+pub fn only_of_change<T: FromStr<Err: Display>>(
+    message: &impl Mutation,
+    path: &str,
+    text: &str,
+) -> Result<T, Fault> {
+    let mut fields = Fields::new();
+    let value = fields.required(path, text);
+    fields.request_id(message);
+    fields.build(|| value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,6 @@ use std::{fmt::Display, marker::PhantomData, str::FromStr, sync::Arc};
 
 use futures::future::BoxFuture;
 use licet_contracts::{
-    Mutation,
     operations::v1::{
         CancelOperationRequest, CancelOperationResponse, GetOperationRequest, GetOperationResponse,
         ListOperationsRequest, ListOperationsResponse, Operation, OperationKind, OperationState,
@@ -22,7 +21,7 @@ use crate::{
     database::{Database, Tx},
     door::{self, ChangeRequest, DurableVerb, UnderWay},
     fault::Fault,
-    field::Fields,
+    field::{Fields, only, only_of_change},
     operation::{self, Ending, OperationHandle, Operations, State, View},
     outbox::{self, Event, EventHeader},
     replay::Accepted,
@@ -200,9 +199,7 @@ impl OperationService for OperationRpc {
         request: Request<GetOperationRequest>,
     ) -> Result<Response<GetOperationResponse>, Status> {
         let (call, id) = door::read(request, |_, message| {
-            let mut fields = Fields::new();
-            let id = fields.required("operation_id", &message.operation_id);
-            fields.build(|| id)
+            only("operation_id", &message.operation_id)
         })?;
         let operation = Some(encode(&self.get(&call, id).await?)?);
         Ok(Response::new(GetOperationResponse { operation }))
@@ -214,7 +211,7 @@ impl OperationService for OperationRpc {
         request: Request<RetryOperationRequest>,
     ) -> Result<Response<RetryOperationResponse>, Status> {
         let (call, id) = door::read(request, |_, message| {
-            decode_change(message, &message.operation_id)
+            only_of_change(message, "operation_id", &message.operation_id)
         })?;
         self.get(&call, id).await?;
         self.served.finish(id.into(), &call).await?;
@@ -228,7 +225,7 @@ impl OperationService for OperationRpc {
         request: Request<CancelOperationRequest>,
     ) -> Result<Response<CancelOperationResponse>, Status> {
         let entry = door::enter(request, |_, message| {
-            decode_change(message, &message.operation_id)
+            only_of_change(message, "operation_id", &message.operation_id)
         })?;
         let entry = entry.map(|operation_id| CancelOperation {
             operation_id,
@@ -310,14 +307,6 @@ impl UnderWay for View {
 struct Filter {
     resource_id: Option<String>,
     state: Option<State>,
-}
-
-/// Decodes a request that names an operation and nothing else.
-fn decode_change(message: &impl Mutation, operation_id: &str) -> Result<OperationId, Fault> {
-    let mut fields = Fields::new();
-    let id = fields.required("operation_id", operation_id);
-    fields.request_id(message);
-    fields.build(|| id)
 }
 
 /// The contract's value of a stored kind of operation.

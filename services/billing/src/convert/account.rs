@@ -1,7 +1,6 @@
 //! Accounts and ledger entries: messages to values, and back.
 
 use licet_contracts::{billing::v1 as billing, types::v1 as types};
-use licet_domain::ids::AccountId;
 use licet_runtime::{
     fault::Fault,
     field::{Field, Fields},
@@ -192,13 +191,6 @@ pub(crate) fn decode_reverse(
             reason: reason?,
         })
     })
-}
-
-/// Decodes a required account id.
-pub(crate) fn decode_account_id(account_id: &str) -> Result<AccountId, Fault> {
-    let mut fields = Fields::new();
-    let id = fields.required("account_id", account_id);
-    fields.build(|| id)
 }
 
 /// An account.

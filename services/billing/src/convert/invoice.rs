@@ -189,13 +189,6 @@ pub(crate) fn encode_forbid_charge(result: &ForbidChargeResult) -> billing::Forb
     }
 }
 
-/// Decodes a required invoice id.
-pub(crate) fn decode_invoice_id(invoice_id: &str) -> Result<InvoiceId, Fault> {
-    let mut fields = Fields::new();
-    let id = fields.required("invoice_id", invoice_id);
-    fields.build(|| id)
-}
-
 /// Decodes the filter of ListInvoices.
 pub(crate) fn decode_list(message: &billing::ListInvoicesRequest) -> Result<InvoiceFilter, Fault> {
     let mut fields = Fields::new();

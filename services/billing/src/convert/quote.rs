@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use licet_contracts::billing::v1 as billing;
-use licet_domain::{clock::Instant, ids::QuoteId};
+use licet_domain::clock::Instant;
 use licet_runtime::{
     caller::Call,
     fault::Fault,
@@ -89,13 +89,6 @@ fn decode_valid_for(message: &Duration) -> Result<TimeDelta, &'static str> {
     decode_length(message)
         .filter(|length| *length <= MAX_VALID_FOR)
         .ok_or("must be above zero and at most 90 days")
-}
-
-/// Decodes a required quote id.
-pub(crate) fn decode_quote_id(quote_id: &str) -> Result<QuoteId, Fault> {
-    let mut fields = Fields::new();
-    let id = fields.required("quote_id", quote_id);
-    fields.build(|| id)
 }
 
 /// A quote with its state at `now`.

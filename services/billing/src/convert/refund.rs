@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use licet_contracts::billing::v1 as billing;
-use licet_domain::{clock::Instant, ids::RefundId};
+use licet_domain::clock::Instant;
 use licet_runtime::{
     caller::Call,
     fault::Fault,
@@ -164,13 +164,6 @@ pub(crate) fn decode_reject(message: &billing::RejectRefundRequest) -> Result<Re
             reason: reason?,
         })
     })
-}
-
-/// Decodes a required refund id.
-pub(crate) fn decode_refund_id(refund_id: &str) -> Result<RefundId, Fault> {
-    let mut fields = Fields::new();
-    let id = fields.required("refund_id", refund_id);
-    fields.build(|| id)
 }
 
 /// Decodes the filter of ListRefunds.

@@ -1,7 +1,7 @@
 //! `licet.billing.v1.AccountService`.
 
 use licet_contracts::billing::v1::{self as billing, account_service_server::AccountService};
-use licet_runtime::{database::Database, door};
+use licet_runtime::{database::Database, door, field::only};
 use tonic::{Request, Response, Status};
 
 use crate::{convert, queries, rendering};
@@ -46,7 +46,7 @@ impl AccountService for AccountRpc {
         request: Request<billing::GetAccountRequest>,
     ) -> Result<Response<billing::GetAccountResponse>, Status> {
         let (call, id) = door::read(request, |_, message| {
-            convert::account::decode_account_id(&message.account_id)
+            only("account_id", &message.account_id)
         })?;
         let found = queries::accounts::get(&self.database, &call, id).await?;
         Ok(Response::new(billing::GetAccountResponse {

@@ -6,7 +6,7 @@ use licet_contracts::{
     Mutation,
     billing::v1::{self as billing, invoice_service_server::InvoiceService},
 };
-use licet_runtime::{database::Database, door, fault::Fault};
+use licet_runtime::{database::Database, door, fault::Fault, field::only};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::{Request, Response, Status};
 
@@ -113,7 +113,7 @@ impl InvoiceService for InvoiceRpc {
         request: Request<billing::GetInvoiceRequest>,
     ) -> Result<Response<billing::GetInvoiceResponse>, Status> {
         let (call, id) = door::read(request, |_, message| {
-            convert::invoice::decode_invoice_id(&message.invoice_id)
+            only("invoice_id", &message.invoice_id)
         })?;
         let found = queries::charges::get_invoice(&self.database, &call, id).await?;
         Ok(Response::new(billing::GetInvoiceResponse {
@@ -126,7 +126,7 @@ impl InvoiceService for InvoiceRpc {
         request: Request<billing::RenderInvoiceRequest>,
     ) -> Result<Response<billing::RenderInvoiceResponse>, Status> {
         let (call, id) = door::read(request, |_, message| {
-            convert::invoice::decode_invoice_id(&message.invoice_id)
+            only("invoice_id", &message.invoice_id)
         })?;
         let found = queries::documents::invoice(&self.database, &call, id).await?;
         Ok(Response::new(billing::RenderInvoiceResponse {

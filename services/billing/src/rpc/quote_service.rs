@@ -1,7 +1,7 @@
 //! `licet.billing.v1.QuoteService`.
 
 use licet_contracts::billing::v1::{self as billing, quote_service_server::QuoteService};
-use licet_runtime::{database::Database, door};
+use licet_runtime::{database::Database, door, field::only};
 use tonic::{Request, Response, Status};
 
 use crate::{convert, queries};
@@ -33,9 +33,7 @@ impl QuoteService for QuoteRpc {
         &self,
         request: Request<billing::GetQuoteRequest>,
     ) -> Result<Response<billing::GetQuoteResponse>, Status> {
-        let (call, id) = door::read(request, |_, message| {
-            convert::quote::decode_quote_id(&message.quote_id)
-        })?;
+        let (call, id) = door::read(request, |_, message| only("quote_id", &message.quote_id))?;
         let found = queries::charges::get_quote(&self.database, &call, id).await?;
         Ok(Response::new(billing::GetQuoteResponse {
             quote: Some(convert::quote::encode(&found, call.now)),

@@ -1,7 +1,7 @@
 //! `licet.billing.v1.RefundService`.
 
 use licet_contracts::billing::v1::{self as billing, refund_service_server::RefundService};
-use licet_runtime::{database::Database, door};
+use licet_runtime::{database::Database, door, field::only};
 use tonic::{Request, Response, Status};
 
 use crate::{convert, queries};
@@ -66,9 +66,7 @@ impl RefundService for RefundRpc {
         &self,
         request: Request<billing::GetRefundRequest>,
     ) -> Result<Response<billing::GetRefundResponse>, Status> {
-        let (call, id) = door::read(request, |_, message| {
-            convert::refund::decode_refund_id(&message.refund_id)
-        })?;
+        let (call, id) = door::read(request, |_, message| only("refund_id", &message.refund_id))?;
         let found = queries::refunds::get(&self.database, &call, id).await?;
         Ok(Response::new(billing::GetRefundResponse {
             refund: Some(convert::refund::encode(&found)),

@@ -2,16 +2,14 @@
 
 use licet_contracts::orders::v1 as orders;
 use licet_domain::ids::OrderId;
-use licet_runtime::{caller::Call, fault::Fault, history::Entry, wire::encode_time};
-
-use super::order::decode_order_id;
+use licet_runtime::{caller::Call, fault::Fault, field::only, history::Entry, wire::encode_time};
 
 /// Decodes the request for an order's history.
 pub(crate) fn decode_list(
     _: &Call,
     message: &orders::ListOrderHistoryRequest,
 ) -> Result<OrderId, Fault> {
-    decode_order_id(&message.order_id)
+    only("order_id", &message.order_id)
 }
 
 /// An entry of an order's history.

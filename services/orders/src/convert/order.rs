@@ -12,7 +12,6 @@ use licet_contracts::{
 use licet_domain::{
     certificate::{ParsedRequest, parse_request},
     clock::Instant,
-    ids::OrderId,
     san::San,
 };
 use licet_runtime::{
@@ -157,13 +156,6 @@ pub(super) fn signing_request(fields: &mut Fields, text: &str) -> Field<Option<P
     let proof = request.verify_signature();
     proof.map_err(|error| fields.note("csr", error.to_string()))?;
     Ok(Some(request))
-}
-
-/// Decodes a required order id.
-pub(crate) fn decode_order_id(order_id: &str) -> Result<OrderId, Fault> {
-    let mut fields = Fields::new();
-    let id = fields.required("order_id", order_id);
-    fields.build(|| id)
 }
 
 /// Decodes a filter of orders.

@@ -4,7 +4,7 @@ use licet_contracts::orders::v1 as orders;
 use licet_runtime::{
     caller::Call,
     fault::Fault,
-    field::Fields,
+    field::{Fields, only_of_change},
     wire::{encode_count, encode_time},
 };
 
@@ -70,14 +70,8 @@ pub(crate) fn decode_unregister(
     _: &Call,
     message: &orders::UnregisterServerRequest,
 ) -> Result<UnregisterServer, Fault> {
-    let mut fields = Fields::new();
-    let server_id = fields.required("server_id", &message.server_id);
-    fields.request_id(message);
-    fields.build(|| {
-        Ok(UnregisterServer {
-            server_id: server_id?,
-        })
-    })
+    let server_id = only_of_change(message, "server_id", &message.server_id)?;
+    Ok(UnregisterServer { server_id })
 }
 
 /// A server.

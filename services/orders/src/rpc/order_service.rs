@@ -1,7 +1,7 @@
 //! `licet.orders.v1.OrderService`.
 
 use licet_contracts::orders::{v1 as orders, v1::order_service_server::OrderService};
-use licet_runtime::{door, operation::Operations};
+use licet_runtime::{door, field::only, operation::Operations};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -40,9 +40,7 @@ impl OrderService for OrderRpc {
         &self,
         request: Request<orders::GetOrderRequest>,
     ) -> Result<Response<orders::GetOrderResponse>, Status> {
-        let (call, id) = door::read(request, |_, message| {
-            convert::order::decode_order_id(&message.order_id)
-        })?;
+        let (call, id) = door::read(request, |_, message| only("order_id", &message.order_id))?;
         let view = queries::orders::get(&self.context.database, &call, id).await?;
         Ok(Response::new(convert::order::encode_found(&view)?))
     }

@@ -1,7 +1,7 @@
 //! `licet.orders.v1.ServerService`.
 
 use licet_contracts::orders::{v1 as orders, v1::server_service_server::ServerService};
-use licet_runtime::{database::Database, door};
+use licet_runtime::{database::Database, door, field::only};
 use tonic::{Request, Response, Status};
 
 use crate::{convert, queries};
@@ -44,9 +44,8 @@ impl ServerService for ServerRpc {
         &self,
         request: Request<orders::ListServersRequest>,
     ) -> Result<Response<orders::ListServersResponse>, Status> {
-        let (call, id, page) = door::list(request, |_, message| {
-            convert::order::decode_order_id(&message.order_id)
-        })?;
+        let (call, id, page) =
+            door::list(request, |_, message| only("order_id", &message.order_id))?;
         let found = queries::servers::list(&self.database, &call, id, &page).await?;
         Ok(Response::new(convert::server::encode_page(found)))
     }

@@ -1,10 +1,9 @@
 //! Licences: decodes the requests that accept, raise, end and list them, and encodes licences.
 
-use licet_contracts::{Mutation, sanlicensing::v1 as sanlicensing};
-use licet_domain::ids::LicenseId;
+use licet_contracts::sanlicensing::v1 as sanlicensing;
 use licet_runtime::{
     fault::Fault,
-    field::{Field, Fields},
+    field::{Field, Fields, only_of_change},
     operation::View,
     operation_service::encode_kind,
     wire::{encode_count, encode_money, encode_period, encode_price, encode_time},
@@ -28,21 +27,6 @@ use crate::{
         withdraw_quote::WithdrawQuote,
     },
 };
-
-/// Decodes a required licence id.
-pub(crate) fn decode_license_id(license_id: &str) -> Result<LicenseId, Fault> {
-    let mut fields = Fields::new();
-    let id = fields.required("license_id", license_id);
-    fields.build(|| id)
-}
-
-/// Decodes a change that consists of a licence id.
-fn decode_change(message: &impl Mutation, license_id: &str) -> Result<LicenseId, Fault> {
-    let mut fields = Fields::new();
-    let id = fields.required("license_id", license_id);
-    fields.request_id(message);
-    fields.build(|| id)
-}
 
 /// Decodes a cancellation.
 pub(crate) fn decode_cancel(
@@ -218,7 +202,7 @@ fn encode_pending(running: &View) -> Result<sanlicensing::PendingChange, Fault> 
 pub(crate) fn decode_accept(
     message: &sanlicensing::AcceptLicenseRequest,
 ) -> Result<AcceptLicense, Fault> {
-    let license_id = decode_change(message, &message.license_id)?;
+    let license_id = only_of_change(message, "license_id", &message.license_id)?;
     Ok(AcceptLicense { license_id })
 }
 
@@ -246,7 +230,7 @@ pub(crate) fn encode_increased(
 pub(crate) fn decode_withdraw(
     message: &sanlicensing::WithdrawQuoteRequest,
 ) -> Result<WithdrawQuote, Fault> {
-    let license_id = decode_change(message, &message.license_id)?;
+    let license_id = only_of_change(message, "license_id", &message.license_id)?;
     Ok(WithdrawQuote { license_id })
 }
 

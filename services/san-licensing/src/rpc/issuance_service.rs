@@ -3,7 +3,7 @@
 use licet_contracts::sanlicensing::{
     v1 as sanlicensing, v1::issuance_service_server::IssuanceService,
 };
-use licet_runtime::{caller::accept, database::Database, door, replay};
+use licet_runtime::{caller::accept, database::Database, door, field::only, replay};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -61,7 +61,7 @@ impl IssuanceService for IssuanceRpc {
         request: Request<sanlicensing::ListReservationsRequest>,
     ) -> Result<Response<sanlicensing::ListReservationsResponse>, Status> {
         let (call, license_id, page) = door::list(request, |_, message| {
-            convert::license::decode_license_id(&message.license_id)
+            only("license_id", &message.license_id)
         })?;
         let held = queries::reservations::list(&self.database, &call, license_id, page).await?;
         let reservations = held

@@ -3,7 +3,7 @@
 use licet_contracts::sanlicensing::{
     v1 as sanlicensing, v1::license_service_server::LicenseService,
 };
-use licet_runtime::{door, operation::Operations};
+use licet_runtime::{door, field::only, operation::Operations};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -74,7 +74,7 @@ impl LicenseService for LicenseRpc {
         request: Request<sanlicensing::GetLicenseRequest>,
     ) -> Result<Response<sanlicensing::GetLicenseResponse>, Status> {
         let (call, license_id) = door::read(request, |_, message| {
-            convert::license::decode_license_id(&message.license_id)
+            only("license_id", &message.license_id)
         })?;
         let view = queries::licenses::get(&self.sources.database, &call, license_id).await?;
         let license = Some(convert::license::encode(&view)?);

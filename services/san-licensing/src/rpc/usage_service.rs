@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{TryStreamExt, stream};
 use licet_contracts::sanlicensing::{v1 as sanlicensing, v1::usage_service_server::UsageService};
 use licet_domain::clock::Clock;
-use licet_runtime::{database::Database, door};
+use licet_runtime::{database::Database, door, field::only};
 use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use crate::{
@@ -68,7 +68,7 @@ impl UsageService for UsageRpc {
         request: Request<sanlicensing::WatchUsageRequest>,
     ) -> Result<Response<BoxStream<sanlicensing::WatchUsageResponse>>, Status> {
         let (call, license_id) = door::read(request, |_, message| {
-            convert::license::decode_license_id(&message.license_id)
+            only("license_id", &message.license_id)
         })?;
         let (quota, clock) = (self.quota.clone(), Arc::clone(&self.clock));
         let watch = Watch::begin(quota, clock, call.clone(), license_id).await?;
