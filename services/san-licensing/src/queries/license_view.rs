@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use licet_domain::clock::Instant;
+use licet_domain::{clock::Instant, ids::LicenseId};
 use licet_runtime::{
+    caller::Call,
     database::Tx,
     fault::Fault,
     operation::{self, View},
@@ -56,9 +57,10 @@ pub(crate) async fn load_all(
     Ok(views.collect())
 }
 
-/// The view of one licence at `clock`.
-pub(crate) async fn load(tx: &Tx, license: License, clock: Instant) -> Result<LicenseView, Fault> {
-    let mut views = load_all(tx, vec![license], clock).await?;
+/// The view of a licence that the caller may see; NOT_FOUND if there is none.
+pub(crate) async fn get(tx: &Tx, call: &Call, license_id: LicenseId) -> Result<LicenseView, Fault> {
+    let license = store::licenses::get(tx, &call.caller.accounts, license_id).await?;
+    let mut views = load_all(tx, vec![license], call.now).await?;
     views
         .pop()
         .ok_or_else(|| Fault::internal("the view of one licence is missing"))

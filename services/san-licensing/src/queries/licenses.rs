@@ -22,16 +22,13 @@ pub(crate) async fn get(
     call: &Call,
     license_id: LicenseId,
 ) -> Result<LicenseView, Fault> {
-    let tx = database.read();
-    let license = store::licenses::get(&tx, &call.caller.accounts, license_id).await?;
-    license_view::load(&tx, license, call.now).await
+    license_view::get(&database.read(), call, license_id).await
 }
 
 impl UnderWay for LicenseView {
     async fn load(tx: &Tx, call: &Call, running: View) -> Result<Self, Fault> {
         let license_id = running.resource_id.parse().map_err(Fault::internal)?;
-        let license = store::licenses::get(tx, &call.caller.accounts, license_id).await?;
-        license_view::load(tx, license, call.now).await
+        license_view::get(tx, call, license_id).await
     }
 }
 

@@ -113,9 +113,8 @@ impl Preview for AcceptLicense {
     async fn preview(&self, call: &Call, sources: &Sources) -> Result<PricedLicense, Fault> {
         let (view, question) = {
             let tx = sources.database.read();
-            let draft = store::licenses::get(&tx, &call.caller.accounts, self.license_id).await?;
-            operation::refuse_if_running(&tx, &draft.id.to_string()).await?;
-            let view = license_view::load(&tx, draft, call.now).await?;
+            let view = license_view::get(&tx, call, self.license_id).await?;
+            operation::refuse_if_running(&tx, &view.license.id.to_string()).await?;
             let license = accepted(view.license.clone(), view.now)?;
             refuse_held(&tx, &license, view.now).await?;
             let question = peers::acceptance_quote(&license, view.now);

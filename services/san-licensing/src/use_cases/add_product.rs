@@ -54,14 +54,10 @@ pub(crate) async fn compare(
     call: &Call,
     addition: &ProductAddition,
 ) -> Result<Result<VersionedComparison, Refusal>, Fault> {
-    let view = {
-        let tx = database.read();
-        let scope = &call.caller.accounts;
-        match store::licenses::get(&tx, scope, addition.license_id).await {
-            Ok(license) => license_view::load(&tx, license, call.now).await?,
-            Err(Fault::Refused(refusal)) => return Ok(Err(*refusal)),
-            Err(fault) => return Err(fault),
-        }
+    let view = match license_view::get(&database.read(), call, addition.license_id).await {
+        Ok(view) => view,
+        Err(Fault::Refused(refusal)) => return Ok(Err(*refusal)),
+        Err(fault) => return Err(fault),
     };
     match ask_billing(billing, &view.license, addition, view.now).await {
         Ok(comparison) => Ok(Ok(VersionedComparison {
@@ -161,9 +157,7 @@ impl Preview for AddProduct {
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<AddedProduct, Fault> {
         let tx = database.read();
-        let scope = &call.caller.accounts;
-        let before = store::licenses::get(&tx, scope, self.addition.license_id).await?;
-        let view = license_view::load(&tx, before, call.now).await?;
+        let view = license_view::get(&tx, call, self.addition.license_id).await?;
         let (license, compared) = self.added(&tx, view.license.clone(), view.now).await?;
         refuse_held(&tx, &license, view.now).await?;
         let comparison = compared.comparison.clone();

@@ -63,9 +63,7 @@ impl Preview for CancelLicense {
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<LicenseView, Fault> {
         let tx = database.read();
-        let scope = &call.caller.accounts;
-        let before = store::licenses::get(&tx, scope, self.license_id).await?;
-        let view = license_view::load(&tx, before, call.now).await?;
+        let view = license_view::get(&tx, call, self.license_id).await?;
         let license = cancelled(&tx, view.license.clone(), view.now).await?;
         Ok(LicenseView { license, ..view })
     }

@@ -100,10 +100,8 @@ impl Preview for IncreaseQuota {
     async fn preview(&self, call: &Call, sources: &Sources) -> Result<PricedLicense, Fault> {
         let (view, question) = {
             let tx = sources.database.read();
-            let scope = &call.caller.accounts;
-            let license = store::licenses::get(&tx, scope, self.license_id).await?;
-            operation::refuse_if_running(&tx, &license.id.to_string()).await?;
-            let view = license_view::load(&tx, license, call.now).await?;
+            let view = license_view::get(&tx, call, self.license_id).await?;
+            operation::refuse_if_running(&tx, &view.license.id.to_string()).await?;
             let question = question(&view.license, self.quota, view.now)?;
             (view, question)
         };

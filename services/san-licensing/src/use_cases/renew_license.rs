@@ -130,9 +130,7 @@ impl Preview for RenewLicense {
     async fn preview(&self, call: &Call, sources: &Sources) -> Result<RenewedLicense, Fault> {
         let (view, plan, foreseen) = {
             let tx = sources.database.read();
-            let scope = &call.caller.accounts;
-            let license = store::licenses::get(&tx, scope, self.license_id).await?;
-            let view = license_view::load(&tx, license, call.now).await?;
+            let view = license_view::get(&tx, call, self.license_id).await?;
             let (plan, foreseen) = plan(&tx, &view.license, self, view.now).await?;
             refuse_held(&tx, &view.license, view.now).await?;
             (view, plan, foreseen)

@@ -53,8 +53,7 @@ impl Preview for WithdrawQuote {
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<LicenseView, Fault> {
         let tx = database.read();
-        let draft = store::licenses::get(&tx, &call.caller.accounts, self.license_id).await?;
-        let view = license_view::load(&tx, draft, call.now).await?;
+        let view = license_view::get(&tx, call, self.license_id).await?;
         let license = withdrawn(&tx, view.license.clone(), view.now).await?;
         Ok(LicenseView { license, ..view })
     }
