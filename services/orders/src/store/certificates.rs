@@ -68,28 +68,17 @@ pub(super) mod row {
     licet_runtime::plain_entity!(pub(in crate::store));
 }
 
-/// A certificate within the caller's scope.
-pub(crate) async fn find(
-    tx: &Tx,
-    scope: &AccountScope,
-    id: CertificateId,
-) -> Result<Option<Certificate>, Fault> {
-    Entity::find_by_id(id.to_string())
-        .filter(in_scope(scope, Column::AccountId))
-        .one(tx)
-        .await?
-        .map(read)
-        .transpose()
-}
-
-/// Like [`find`]; NOT_FOUND if there is none.
+/// A certificate within the caller's scope; NOT_FOUND if there is none.
 pub(crate) async fn get(
     tx: &Tx,
     scope: &AccountScope,
     id: CertificateId,
 ) -> Result<Certificate, Fault> {
-    let found = find(tx, scope, id).await?;
-    found.ok_or_else(|| not_found("certificate", id).into())
+    let row = Entity::find_by_id(id.to_string())
+        .filter(in_scope(scope, Column::AccountId))
+        .one(tx)
+        .await?;
+    read(row.ok_or_else(|| not_found("certificate", id))?)
 }
 
 /// The same certificate, if the account has recorded it.

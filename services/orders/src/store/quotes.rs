@@ -13,7 +13,10 @@ use licet_runtime::{
 use row::{Column, Entity, Model};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
-use crate::rules::order::{Order, SoldProduct};
+use crate::rules::{
+    not_found,
+    order::{Order, SoldProduct},
+};
 
 mod row {
     //! A quote from a preview.
@@ -79,27 +82,21 @@ async fn insert(tx: &Tx, order: &Order, quote: &OrderQuote, now: Instant) -> Res
     Ok(())
 }
 
-/// A quote from a preview of this order.
-pub(crate) async fn find(
-    tx: &Tx,
-    order_id: OrderId,
-    id: QuoteId,
-) -> Result<Option<OrderQuote>, Fault> {
+/// A quote from a preview of this order; NOT_FOUND if there is none.
+pub(crate) async fn get(tx: &Tx, order_id: OrderId, id: QuoteId) -> Result<OrderQuote, Fault> {
     let row = Entity::find_by_id(id.to_string())
         .filter(Column::OrderId.eq(order_id.to_string()))
         .one(tx)
         .await?;
-    row.map(|row| {
-        Ok(OrderQuote {
-            id: parsed("quote_id", &row.quote_id)?,
-            pin: row.pin,
-            expire_time: instant("expire_us", row.expire_us)?,
-            encoded: row.quote,
-            next_encoded: row.next_quote,
-            sold: from_json_if("sold_json", row.sold_json.as_deref())?,
-        })
+    let row = row.ok_or_else(|| not_found("quote", id))?;
+    Ok(OrderQuote {
+        id: parsed("quote_id", &row.quote_id)?,
+        pin: row.pin,
+        expire_time: instant("expire_us", row.expire_us)?,
+        encoded: row.quote,
+        next_encoded: row.next_quote,
+        sold: from_json_if("sold_json", row.sold_json.as_deref())?,
     })
-    .transpose()
 }
 
 /// Stores the quote of a preview.

@@ -38,7 +38,6 @@ use crate::{
     peers::Peers,
     queries::order_view::{self, OrderView},
     rules::{
-        not_found,
         order::{Order, OrderTerm},
         permission::{Action, permit},
         renewal::{RenewalError, RenewalPlan, WantedRenewal, plan_renewal},
@@ -144,8 +143,7 @@ async fn named_quote(
     plan: &RenewalPlan,
     id: QuoteId,
 ) -> Result<Offer, Fault> {
-    let found = store::quotes::find(tx, order.id, id).await?;
-    let found = found.ok_or_else(|| not_found("quote", id))?;
+    let found = store::quotes::get(tx, order.id, id).await?;
     match found.sold {
         Some(sold) if found.pin == plan.pin => Ok(Offer {
             sold,

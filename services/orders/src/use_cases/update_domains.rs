@@ -31,7 +31,6 @@ use crate::{
     rules::{
         common_name::permit_move,
         domains::{DomainPlan, WantedChange, plan_domain_change},
-        not_found,
         order::Order,
         permission::{Action, permit},
     },
@@ -93,9 +92,7 @@ impl UpdateDomains {
         now: Instant,
     ) -> Result<Accepted<UpdatedDomains>, Fault> {
         if let Some(id) = self.quote_id {
-            let Some(_) = store::quotes::find(tx, before.id, id).await? else {
-                return Err(not_found("quote", id).into());
-            };
+            store::quotes::get(tx, before.id, id).await?;
             let why = "it is for a change that costs something, and this one is free";
             return Err(stale(id, why).into());
         }
@@ -170,9 +167,7 @@ async fn named_quotes(
     plan: &DomainPlan,
     id: QuoteId,
 ) -> Result<Quotes, Fault> {
-    let Some(found) = store::quotes::find(tx, order.id, id).await? else {
-        return Err(not_found("quote", id).into());
-    };
+    let found = store::quotes::get(tx, order.id, id).await?;
     if found.pin != plan.pin {
         return Err(stale(
             id,

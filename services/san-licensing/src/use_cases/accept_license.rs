@@ -66,9 +66,7 @@ impl DurableVerb for AcceptLicense {
         let id = before.id.to_string();
         operation::refuse_if_running(tx, &id).await?;
         let license = accepted(before, now)?;
-        store::licenses::release_ended(tx, &license, now).await?;
-        store::licenses::hold_products(tx, &license).await?;
-        refuse_held(tx, &license, now).await?;
+        hold_products(tx, &license, now).await?;
         let origin = request.origin();
         let account_id = license.account_id;
         let price = Price {
@@ -137,6 +135,13 @@ fn accepted(draft: License, now: Instant) -> Result<License, Fault> {
         )
     })?;
     Ok(draft.apply_acceptance(term, now))
+}
+
+/// Holds the licence's products, those of ended licences too. Refuses those that other licences hold (SL-20).
+pub(super) async fn hold_products(tx: &Tx, license: &License, now: Instant) -> Result<(), Fault> {
+    store::licenses::release_ended(tx, license, now).await?;
+    store::licenses::hold_products(tx, license).await?;
+    refuse_held(tx, license, now).await
 }
 
 /// Refuses products that other licences of the account hold (SL-20).

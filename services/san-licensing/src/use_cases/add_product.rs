@@ -17,7 +17,11 @@ use licet_runtime::{
     peer::PeerFault,
 };
 
-use super::{Sources, accept_license::refuse_held, event::LicenseEvent};
+use super::{
+    Sources,
+    accept_license::{hold_products, refuse_held},
+    event::LicenseEvent,
+};
 use crate::{
     events::ProductAdded,
     peers::{self, Billing, Product, Quote},
@@ -125,9 +129,7 @@ impl Verb for AddProduct {
         } = &self.addition;
         let (before, now) = store::licenses::lock(tx, scope, *license_id, call.now).await?;
         let (license, compared) = self.added(tx, before, now).await?;
-        store::licenses::release_ended(tx, &license, now).await?;
-        store::licenses::hold_products(tx, &license).await?;
-        refuse_held(tx, &license, now).await?;
+        hold_products(tx, &license, now).await?;
         store::licenses::save(tx, &license).await?;
         let comparison = compared.comparison.clone();
         let event = LicenseEvent {

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::{
     Sources,
-    accept_license::{lock, refuse_held},
+    accept_license::{hold_products, lock, refuse_held},
     event::LicenseEvent,
 };
 use crate::{
@@ -77,9 +77,7 @@ impl DurableVerb for RenewLicense {
         let (before, now) = store::licenses::lock(tx, scope, self.license_id, call.now).await?;
         let (plan, foreseen) = plan(tx, &before, self, now).await?;
         let license = before.apply_renewal_accepted(now);
-        store::licenses::release_ended(tx, &license, now).await?;
-        store::licenses::hold_products(tx, &license).await?;
-        refuse_held(tx, &license, now).await?;
+        hold_products(tx, &license, now).await?;
         let question = peers::renewal_quote(&license, &plan, self.hand_price, now);
         let origin = request.origin();
         let (id, account_id) = (license.id.to_string(), license.account_id);
