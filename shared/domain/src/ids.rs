@@ -30,8 +30,8 @@ pub enum IdError {
     },
 }
 
-macro_rules! typed_id {
-    ($(#[$doc:meta])* $name:ident, $tag:ident, $prefix:literal) => {
+macro_rules! typed_ids {
+    ($($(#[$doc:meta])* $name:ident($tag:ident) = $prefix:literal,)+) => {$(
         #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         struct $tag;
 
@@ -87,57 +87,35 @@ macro_rules! typed_id {
         }
 
         serde_as_text!($name);
-    };
+    )+};
 }
 
-typed_id!(
+typed_ids! {
     /// A customer's account, `acc_…`.
-    AccountId, Account, "acc"
-);
-typed_id!(
+    AccountId(Account) = "acc",
     /// A certificate order, `ord_…`.
-    OrderId, Order, "ord"
-);
-typed_id!(
+    OrderId(Order) = "ord",
     /// A recorded certificate, `crt_…`.
-    CertificateId, Certificate, "crt"
-);
-typed_id!(
+    CertificateId(Certificate) = "crt",
     /// A server registered on an order, `srv_…`.
-    ServerId, Server, "srv"
-);
-typed_id!(
+    ServerId(Server) = "srv",
     /// A SAN licence, `lic_…`.
-    LicenseId, License, "lic"
-);
-typed_id!(
+    LicenseId(License) = "lic",
     /// A reservation of SANs, `rsv_…`.
-    ReservationId, Reservation, "rsv"
-);
-typed_id!(
+    ReservationId(Reservation) = "rsv",
     /// A quote, `qte_…`.
-    QuoteId, Quote, "qte"
-);
-typed_id!(
+    QuoteId(Quote) = "qte",
     /// An invoice, `inv_…`.
-    InvoiceId, Invoice, "inv"
-);
-typed_id!(
+    InvoiceId(Invoice) = "inv",
     /// A credit note, `cdn_…`.
-    CreditNoteId, CreditNote, "cdn"
-);
-typed_id!(
+    CreditNoteId(CreditNote) = "cdn",
     /// A refund, `rfd_…`.
-    RefundId, Refund, "rfd"
-);
-typed_id!(
+    RefundId(Refund) = "rfd",
     /// A durable operation, `op_…`.
-    OperationId, Operation, "op"
-);
-typed_id!(
+    OperationId(Operation) = "op",
     /// A ledger entry, `ent_…`.
-    EntryId, Entry, "ent"
-);
+    EntryId(Entry) = "ent",
+}
 
 /// A product's readable id, chosen by its creator: `multi-domain-dv`. A lower-case ASCII letter, then
 /// up to 62 lower-case letters, digits or hyphens.

@@ -1,6 +1,7 @@
 //! The gapless number series of the seller (BL-8). Assign a number as late as possible: every other
 //! charge waits from then until the transaction ends.
 
+use licet_domain::worded;
 use licet_runtime::{database::Tx, fault::Fault};
 use sea_orm::{
     EntityTrait, Set,
@@ -26,21 +27,13 @@ mod row {
 /// The only seller of an installation.
 pub(crate) const SELLER: &str = "licet";
 
-/// What is numbered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Series {
-    /// Invoices.
-    Invoice,
-    /// Credit notes.
-    CreditNote,
-}
-
-impl Series {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Invoice => "INVOICE",
-            Self::CreditNote => "CREDIT_NOTE",
-        }
+worded! {
+    /// What is numbered.
+    pub(crate) enum Series {
+        /// Invoices.
+        Invoice = "INVOICE",
+        /// Credit notes.
+        CreditNote = "CREDIT_NOTE",
     }
 }
 
