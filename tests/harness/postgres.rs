@@ -106,6 +106,47 @@ impl TestDatabase {
         server.close().await.unwrap();
     }
 
+    /// Keeps a copy of what the database holds now. Cuts its connections.
+    pub(super) async fn keep(&self) {
+        let name = &self.name;
+        self.alone(&[format!(
+            "CREATE DATABASE {name}_kept TEMPLATE {name} STRATEGY wal_log"
+        )])
+        .await;
+    }
+
+    /// Puts the copy that was kept in the place of the database, as a restored backup or a standby that
+    /// lags behind would be. Cuts its connections.
+    pub(super) async fn put_back(&self) {
+        let name = &self.name;
+        self.alone(&[
+            format!("ALTER DATABASE {name} RENAME TO {name}_lost"),
+            format!("ALTER DATABASE {name}_kept RENAME TO {name}"),
+            format!("DROP DATABASE {name}_lost WITH (FORCE)"),
+        ])
+        .await;
+    }
+
+    /// Runs statements about the database while nobody is connected to it.
+    async fn alone(&self, statements: &[String]) {
+        let Some(Ok(cluster)) = CLUSTER.get() else {
+            panic!("the database's cluster is not running");
+        };
+        let server = cluster.connect("postgres").await;
+        let name = &self.name;
+        let run = async |sql: &str| server.execute_unprepared(sql).await.map(|_| ()).unwrap();
+        run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
+        let cut = format!(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'"
+        );
+        run(&cut).await;
+        for sql in statements {
+            run(sql).await;
+        }
+        run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+        server.close().await.unwrap();
+    }
+
     pub(super) fn location(&self, area: &str, schema: &str) -> Location {
         Location::Postgres {
             url: format!(

@@ -365,6 +365,16 @@ impl World {
         self.billing_store.as_ref().unwrap()
     }
 
+    /// Keeps a copy of what the stores hold now; on PostgreSQL alone.
+    pub(crate) async fn keep_stores(&self) {
+        self.storage.database.as_ref().unwrap().keep().await;
+    }
+
+    /// Puts the kept copy in the stores' place while the services run: what was written since is lost.
+    pub(crate) async fn put_stores_back(&self) {
+        self.storage.database.as_ref().unwrap().put_back().await;
+    }
+
     /// Deletes a service's store before its next start.
     pub(crate) fn lose_store(&mut self, area: &str) {
         let storage = Arc::get_mut(&mut self.storage);

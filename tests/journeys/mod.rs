@@ -19,6 +19,7 @@ mod filled_up;
 mod following;
 mod killed;
 mod lost_calls;
+mod lost_commits;
 mod openssl_chain;
 mod orders_asks;
 mod orders_changing;

@@ -24,7 +24,7 @@ impl VisibleLicense {
         Ok(Self {
             license,
             now: fence.map_or(call.now, |fence| fence.as_of.max(call.now)),
-            version: fence.map_or(0, |fence| fence.version),
+            version: fence.map_or(0, |fence| fence.version.number),
         })
     }
 }

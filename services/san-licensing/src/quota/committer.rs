@@ -232,9 +232,9 @@ impl Committer {
             }
         }
         if !self.is_contended(&submissions)
-            && let Some(expected) = round::expected_fences(&self.database, &submissions, &memory)
+            && let Some(moves) = round::expected_moves(&self.database, &submissions, &memory)
         {
-            match round::decide_optimistically(&self.database, &submissions, &mut memory, &expected)
+            match round::decide_optimistically(&self.database, &submissions, &mut memory, &moves)
                 .await
             {
                 Ok(RoundWrite::Written) => {

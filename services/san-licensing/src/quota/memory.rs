@@ -14,7 +14,7 @@ use crate::{
     store::{
         self,
         changes::{ChangedClaim, Since},
-        fences::Fence,
+        fences::{Fence, LockedMove},
     },
 };
 
@@ -33,8 +33,8 @@ pub(super) async fn load(
     catch_up(&tx, memory, &fences, 0).await
 }
 
-/// Brings memory to the fences' versions, `own` of which this round moved itself. Reads nothing for a fence
-/// that no other instance moved.
+/// Brings memory to the fences' versions. `own` is 1 if this round moved them itself, otherwise 0. Reads
+/// nothing for a fence that no other instance moved.
 pub(super) async fn catch_up(
     tx: &Tx,
     memory: &mut Licenses,
@@ -44,10 +44,11 @@ pub(super) async fn catch_up(
     let mut behind = Vec::new();
     for fence in fences {
         match memory.get_mut(&fence.license_id) {
-            Some(holdings) if holdings.version == fence.version - own => {
+            Some(holdings) if fence.moves_since(holdings.version) == Some(own) => {
                 holdings.version = fence.version;
+                holdings.is_last_mover |= own > 0;
             }
-            Some(_) | None => behind.push(*fence),
+            Some(_) | None => behind.push(fence),
         }
     }
     if behind.is_empty() {
@@ -63,12 +64,12 @@ pub(super) async fn catch_up(
                 "licence {id} has a fence but no row"
             )));
         };
-        // If memory is ahead of the fence, it has commits that the database lost (a failover, say):
-        // discard and reload.
+        // Memory at a version that did not lead to the fence's may hold commits that the database lost (a
+        // failover, say): discard and reload.
         let from = memory
             .get(&id)
-            .filter(|holdings| holdings.version <= fence.version - own);
-        let version = from.map_or(0, |holdings| holdings.version);
+            .filter(|holdings| fence.moves_since(holdings.version).is_some());
+        let version = from.map_or(0, |holdings| holdings.version.number);
         let as_of = from.map_or(fence.as_of, Holdings::as_of);
         since.push(Since {
             license_id: id,
@@ -82,10 +83,13 @@ pub(super) async fn catch_up(
                 holdings.advance(fence.as_of);
                 holdings.change_limits(license.limits_as_of(holdings.as_of()));
                 holdings.version = fence.version;
+                holdings.is_last_mover = own > 0;
             }
             None => {
                 let limits = license.limits_as_of(fence.as_of);
-                memory.insert(id, Holdings::new(limits, fence.version, fence.as_of));
+                let mut holdings = Holdings::new(limits, fence.version, fence.as_of);
+                holdings.is_last_mover = own > 0;
+                memory.insert(id, holdings);
             }
         }
     }
@@ -142,7 +146,19 @@ pub(super) async fn lock(
     if licenses.is_empty() {
         return Ok(());
     }
-    let fences = store::fences::move_on(tx, licenses).await?;
+    let moves: Vec<_> = licenses
+        .iter()
+        .map(|(license_id, now)| {
+            let holdings = memory.get(license_id);
+            let own = holdings.filter(|holdings| holdings.is_last_mover);
+            LockedMove {
+                license_id: *license_id,
+                now: *now,
+                own: own.map(|holdings| holdings.version),
+            }
+        })
+        .collect();
+    let fences = store::fences::move_on(tx, &moves).await?;
     catch_up(tx, memory, &fences, 1).await?;
     advance(memory, &fences);
     Ok(())

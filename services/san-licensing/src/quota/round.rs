@@ -21,8 +21,15 @@ use super::{
     submission::{Change, Read, Submission},
 };
 use crate::{
-    rules::quota::holdings::{Holdings, Licenses},
-    store::{self, decisions::RoundWrite, fences::Fence},
+    rules::quota::{
+        fence_version::Nonce,
+        holdings::{Holdings, Licenses},
+    },
+    store::{
+        self,
+        decisions::RoundWrite,
+        fences::{Fence, FenceMove},
+    },
 };
 
 /// The licences of commands, in the order in which their fences are locked.
@@ -97,21 +104,25 @@ pub(super) async fn decide_optimistically(
     database: &Database,
     submissions: &[Submission<Change>],
     memory: &mut Licenses,
-    expected: &[Fence],
+    moves: &[FenceMove],
 ) -> Result<RoundWrite, Fault> {
-    for fence in expected {
-        if let Some(holdings) = memory.get_mut(&fence.license_id) {
-            holdings.version += 1;
+    for to_make in moves {
+        if let Some(holdings) = memory.get_mut(&to_make.license_id) {
+            holdings.version = to_make.to();
+            holdings.advance(to_make.as_of);
         }
     }
-    advance(memory, expected);
     let mut plan = Plan::default();
     decide_all(&mut plan, memory, submissions);
     let events = plan.events(memory)?;
     let written =
-        store::decisions::write_optimistically(database, expected, &plan.decisions, &events)
-            .await?;
+        store::decisions::write_optimistically(database, moves, &plan.decisions, &events).await?;
     if written == RoundWrite::Written {
+        for made in moves {
+            if let Some(holdings) = memory.get_mut(&made.license_id) {
+                holdings.is_last_mover = true;
+            }
+        }
         return Ok(written);
     }
     for new in &plan.decisions {
@@ -119,38 +130,41 @@ pub(super) async fn decide_optimistically(
             holdings.release(new.id);
         }
     }
-    for fence in expected {
-        if let Some(holdings) = memory.get_mut(&fence.license_id) {
-            holdings.version = fence.version;
+    for not_made in moves {
+        if let Some(holdings) = memory.get_mut(&not_made.license_id) {
+            holdings.version = not_made.from;
+            // The move may have been made without its decisions: it must not be made again in the same run.
+            holdings.is_last_mover = false;
         }
     }
     Ok(written)
 }
 
-/// The fences that memory expects. `None` if the round must read from the database, as for a repeat that
+/// The moves of the fences that memory expects. `None` if the round must read from the database, as for a repeat that
 /// needs its first reply.
-pub(super) fn expected_fences(
+pub(super) fn expected_moves(
     database: &Database,
     submissions: &[Submission<Change>],
     memory: &Licenses,
-) -> Option<Vec<Fence>> {
+) -> Option<Vec<FenceMove>> {
     if database.backend() != DbBackend::Postgres {
         return None;
     }
     let expected: Vec<_> = decided_at(submissions, memory)
         .into_iter()
         .map(|(license_id, as_of)| {
-            let version = memory.get(&license_id)?.version;
-            Some(Fence {
+            let holdings = memory.get(&license_id)?;
+            Some(FenceMove {
                 license_id,
-                version,
+                from: holdings.version,
+                new_run: (!holdings.is_last_mover).then(Nonce::draw),
                 as_of,
             })
         })
         .collect::<Option<_>>()?;
     let at: BTreeMap<_, _> = expected
         .iter()
-        .map(|fence| (fence.license_id, fence.as_of))
+        .map(|one| (one.license_id, one.as_of))
         .collect();
     let is_new = |submission: &Submission<Change>| {
         let Change::Authorize(pending) = &submission.command else {

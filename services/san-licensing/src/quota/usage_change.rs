@@ -90,7 +90,7 @@ impl UsageChange {
             quota,
             used: holdings.used(),
             reserved: holdings.reserved(),
-            version: holdings.version,
+            version: holdings.version.number,
         };
         Some(Event::new(header, &data))
     }

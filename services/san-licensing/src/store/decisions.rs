@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    fences::{self, Fence},
+    fences::{self, FenceMove},
     licenses::{signed, unsigned},
     query::{Query, Rows, insert, sql},
     san_lists::{join_sans, split_sans},
@@ -232,7 +232,7 @@ pub(crate) enum RoundWrite {
 /// It is unknown whether the round is written.
 pub(crate) async fn write_optimistically(
     database: &Database,
-    expected: &[Fence],
+    moves: &[FenceMove],
     decisions: &[NewDecision],
     events: &[Event<'_>],
 ) -> Result<RoundWrite, Fault> {
@@ -246,7 +246,7 @@ pub(crate) async fn write_optimistically(
         // The events' statement expects them as its first parameter.
         .value("events", outbox::rows(events))
         .part("insert events", outbox::INSERT_POSTGRES)
-        .rows("expected", fences::rows(expected))
+        .rows("expected", fences::rows(moves))
         .rows("decisions", rows(decisions)?);
     let query = query.statement(include_str!("sql/postgres/decide_round.sql"))?;
     match Row::find_by_statement(query).one(connection).await {

@@ -23,7 +23,7 @@ use sea_orm::{
 };
 
 use super::{
-    fences,
+    fences::{self, LockedMove},
     terms::{self, LicenseTerms},
 };
 use crate::rules::{
@@ -179,7 +179,7 @@ pub(crate) async fn lock(
     clock: Instant,
 ) -> Result<(License, Instant), Fault> {
     // Always lock the fence first: decisions under the licence wait for it.
-    let fences = fences::move_on(tx, &[(id, clock)]).await?;
+    let fences = fences::move_on(tx, &[LockedMove::new(id, clock)]).await?;
     let license = get(tx, scope, id).await?;
     let as_of = fences.iter().map(|fence| fence.as_of).max();
     let now = license.decide_at(as_of.unwrap_or(clock));

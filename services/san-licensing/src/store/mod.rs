@@ -41,6 +41,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: canonical::MIGRATION,
         sql: "",
     },
+    migration!("san_licensing_0008_lineage", "m0008_lineage.sql"),
 ];
 
 /// The parts of migrations that SQL cannot express.

@@ -17,7 +17,7 @@ use crate::{
         not_found,
         reservation::ReservationProgress,
     },
-    store::{self, certificates::CoverageQuery, decisions::ClosedDecision},
+    store::{self, certificates::CoverageQuery, decisions::ClosedDecision, fences::LockedMove},
 };
 
 /// Records a certificate without a licence.
@@ -54,7 +54,8 @@ impl RecordUnallocated<'_> {
         let license_id = self
             .reserved_under
             .ok_or_else(|| not_found("reservation", id))?;
-        let fences = store::fences::move_on(tx, &[(license_id, self.call.now)]).await?;
+        let fences =
+            store::fences::move_on(tx, &[LockedMove::new(license_id, self.call.now)]).await?;
         let found = store::decisions::find(tx, &[id.uuid()]).await?;
         let reservation = found
             .get(&id.uuid())
@@ -69,7 +70,7 @@ impl RecordUnallocated<'_> {
         }
         let closed = ClosedDecision {
             id: id.uuid(),
-            version: fence.version,
+            version: fence.version.number,
             progress: ReservationProgress::Recorded,
             time: fence.as_of,
         };

@@ -136,7 +136,8 @@ impl Plan {
         holdings.release(certificate.id.uuid());
         let by_id = &mut self.records.by_id;
         by_id.insert(certificate.id, certificate.clone());
-        self.revoked.push((certificate.clone(), holdings.version));
+        self.revoked
+            .push((certificate.clone(), holdings.version.number));
         let change = self.change(holdings.limits().license_id, origin);
         change.revoke(certificate, origin);
     }

@@ -25,9 +25,9 @@ impl Plan {
         let license_id = holdings.limits().license_id;
         certificate.license_id = Some(license_id);
         certificate.record_time = holdings.as_of();
-        self.apply_early(&mut certificate, holdings.version);
+        self.apply_early(&mut certificate, holdings.version.number);
         self.count(holdings, origin, &certificate);
-        self.insert(&certificate, holdings.version);
+        self.insert(&certificate, holdings.version.number);
         let change = self.change(license_id, origin);
         change.recorded.push(certificate.id);
         if certificate.revoke_time.is_some() {
@@ -101,7 +101,7 @@ impl Plan {
             holdings.release(certificate.id.uuid());
             self.change(holdings.limits().license_id, origin)
                 .revoke(&certificate, origin);
-            holdings.version
+            holdings.version.number
         } else {
             certificate.revoke(revocation, now);
             0
@@ -146,7 +146,7 @@ impl Plan {
             self.change(license_id, origin).left.push(certificate.id);
             Departure {
                 license_id,
-                version: from.version,
+                version: from.version.number,
                 time: from.as_of(),
             }
         });
@@ -159,7 +159,7 @@ impl Plan {
             .push(certificate.id);
         self.allocated.push(Allocation {
             certificate: certificate.clone(),
-            version: to.version,
+            version: to.version.number,
             left,
         });
         certificate

@@ -36,7 +36,7 @@ impl Plan {
         let new = NewDecision {
             license_id,
             id: request.id,
-            version: holdings.version,
+            version: holdings.version.number,
             fingerprint: command.fingerprint,
             sans: request.sans.clone(),
             until: request.until(),
@@ -111,7 +111,7 @@ impl Plan {
         self.closed.retain(|closed| closed.id != id.uuid());
         self.closed.push(ClosedDecision {
             id: id.uuid(),
-            version: holdings.version,
+            version: holdings.version.number,
             progress,
             time: holdings.as_of(),
         });

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use super::{
     authorize::{IssuanceRequest, authorize},
+    fence_version::FenceVersion,
     holdings::{Claim, ClaimKind, Holdings},
 };
 use crate::rules::{
@@ -159,7 +160,7 @@ impl TrackedLicense {
         let sold = license(&first);
         Self {
             now,
-            holdings: Holdings::new(sold.clone(), 1, now),
+            holdings: Holdings::new(sold.clone(), FenceVersion::first(), now),
             sold,
             model: LicenseHistory::new(first),
         }
@@ -357,7 +358,7 @@ proptest! {
 fn sl_3_a_name_and_its_wildcard_weigh_six() {
     let start: Instant = "2026-01-01T00:00:00Z".parse().unwrap();
     let sold = license(&sold_term(start, 12, MULTIPLIER));
-    let mut holdings = Holdings::new(sold, 1, start);
+    let mut holdings = Holdings::new(sold, FenceVersion::first(), start);
     let asked: BTreeSet<PackedSan> = ["Example.com", "example.com", "*.example.com"]
         .iter()
         .map(|text| packed(&San::dns(text).unwrap()))

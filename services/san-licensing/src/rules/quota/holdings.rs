@@ -12,6 +12,7 @@ use crate::rules::{
     counting::SanCounts,
     license::{LicenseLimits, TermLimits},
     packed_san::{PackedSan, is_wildcard},
+    quota::fence_version::FenceVersion,
 };
 
 pub(super) mod room;
@@ -103,7 +104,9 @@ pub(crate) type Licenses = HashMap<LicenseId, Holdings>;
 pub(crate) struct Holdings {
     limits: LicenseLimits,
     /// The version of the fence at which this is exact.
-    pub(crate) version: i64,
+    pub(crate) version: FenceVersion,
+    /// Whether this process made the move to `version`, and has remembered the licence since.
+    pub(crate) is_last_mover: bool,
     /// The licence's last decision time (T-5).
     as_of: Instant,
     sans: HashMap<PackedSan, HeldSan>,
@@ -121,10 +124,11 @@ pub(crate) struct Holdings {
 }
 
 impl Holdings {
-    pub(crate) fn new(limits: LicenseLimits, version: i64, as_of: Instant) -> Self {
+    pub(crate) fn new(limits: LicenseLimits, version: FenceVersion, as_of: Instant) -> Self {
         Self {
             limits,
             version,
+            is_last_mover: false,
             as_of,
             sans: HashMap::new(),
             claims: HashMap::new(),

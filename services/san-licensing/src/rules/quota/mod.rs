@@ -2,6 +2,7 @@
 //! nothing here reads or writes a store.
 
 pub(crate) mod authorize;
+pub(crate) mod fence_version;
 #[cfg(test)]
 mod histories;
 pub(crate) mod holdings;

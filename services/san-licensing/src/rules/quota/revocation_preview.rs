@@ -169,7 +169,7 @@ mod tests {
 
     use super::*;
     use crate::rules::{
-        quota::holdings::Claim,
+        quota::{fence_version::FenceVersion, holdings::Claim},
         samples::{draft, instant},
     };
 
@@ -178,7 +178,7 @@ mod tests {
         let mut license = draft();
         license.first.options.wildcard_multiplier = 5;
         let now = instant("2026-03-01T00:00:00Z");
-        Holdings::new(license.limits_as_of(now), 1, now)
+        Holdings::new(license.limits_as_of(now), FenceVersion::first(), now)
     }
 
     fn take(holdings: &mut Holdings, kind: ClaimKind, sans: &[&str], until: &str) -> Uuid {

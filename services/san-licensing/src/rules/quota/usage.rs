@@ -34,7 +34,7 @@ impl Usage {
             reserved: holdings.reserved(),
             counts: holdings.counts(),
             next_returns: holdings.next_returns(RETURNS),
-            version: holdings.version,
+            version: holdings.version.number,
         }
     }
 

@@ -1,10 +1,12 @@
--- Writes a whole round in one statement, provided that all fences have the expected versions and none of
--- the decisions exists. A fence that is moved in vain costs the next decision one query for changes.
+-- Writes a whole round in one statement, provided that all fences have the expected versions and nonces
+-- and none of the decisions exists. A fence that is moved in vain costs the next decision one query for changes.
 WITH moved AS (
     UPDATE license_fence AS fence
-    SET version = expected.version + 1, as_of_us = GREATEST(fence.as_of_us, expected.as_of_us)
+    SET version = expected.version + 1, as_of_us = GREATEST(fence.as_of_us, expected.as_of_us),
+        lineage = substr(expected.new_run || fence.lineage, 1, 1024)
     FROM {expected}
     WHERE fence.license_id = expected.license_id AND fence.version = expected.version
+        AND substr(fence.lineage, 1, 16) = expected.nonce
     RETURNING 1
 ), round AS (
     SELECT met, met AND NOT EXISTS (

@@ -1,10 +1,18 @@
--- Locks in the order of ids, to avoid deadlocks between instances.
+-- Locks in the order of ids, to avoid deadlocks between instances. A run goes on if its process made the last
+-- move. A fence keeps 32 runs.
 WITH locked AS (
-    SELECT license_id FROM license_fence WHERE license_id = ANY({licenses.license_id})
+    SELECT license_id FROM license_fence WHERE license_id = ANY({moves.license_id})
     ORDER BY license_id FOR UPDATE
 )
 UPDATE license_fence AS fence
-SET version = fence.version + 1, as_of_us = GREATEST(fence.as_of_us, licenses.now_us)
-FROM locked, {licenses}
-WHERE fence.license_id = locked.license_id AND licenses.license_id = locked.license_id
-RETURNING fence.license_id, fence.version, fence.as_of_us
+SET version = fence.version + 1, as_of_us = GREATEST(fence.as_of_us, moves.now_us),
+    lineage = CASE
+        WHEN fence.version = moves.own_version AND substr(fence.lineage, 1, 16) = moves.own_nonce
+        THEN fence.lineage
+        ELSE substr(
+            moves.nonce || lpad(to_hex(fence.version + 1), 16, '0') || fence.lineage, 1, 1024
+        )
+    END
+FROM locked, {moves}
+WHERE fence.license_id = locked.license_id AND moves.license_id = locked.license_id
+RETURNING fence.license_id, fence.version, fence.lineage, fence.as_of_us

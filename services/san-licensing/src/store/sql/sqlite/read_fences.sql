@@ -1,1 +1,1 @@
-SELECT license_id, version, as_of_us FROM license_fence WHERE license_id IN ({licenses.license_id})
+SELECT license_id, version, lineage, as_of_us FROM license_fence WHERE license_id IN ({licenses.license_id})
