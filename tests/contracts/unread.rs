@@ -59,6 +59,7 @@ async fn san_licensing(backend: Backend, limits: &Limits) -> (World, License, Ru
         location: world.san_licensing_location(),
         clock: world.time.clone(),
         billing: PeerChannel::new(&world.billing_address(), "san-licensing").unwrap(),
+        engine: licet_san_licensing::EngineSettings::default(),
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut suite = Suite::on_system_clock();

@@ -11,6 +11,7 @@ use licet_contracts::{
         PreviewRevocationResponse, QuoteLicenseRequest, RecordCertificateRequest,
         RecordCertificateResponse, ReleaseReservationRequest, Reservation, RevocationReason,
         RevokeCertificatesRequest, San, SanType, Usage, record_certificate_request,
+        usage_service_client::UsageServiceClient,
     },
     types::v1::{KeyType, Period},
 };
@@ -423,6 +424,17 @@ impl World {
 
     pub(crate) async fn usage(&self, license: &License) -> Usage {
         self.ask_usage(license, None).await
+    }
+
+    /// The usage as an instance of SanLicensing sees it.
+    pub(crate) async fn usage_from(&self, instance: usize, license: &License) -> Usage {
+        let request = GetUsageRequest {
+            license_id: license.license_id.clone(),
+            as_of_time: None,
+        };
+        let mut usage = UsageServiceClient::new(self.san_channel(instance));
+        let answer = usage.get_usage(request).await;
+        answer.unwrap().into_inner().usage.unwrap()
     }
 
     pub(crate) async fn usage_at(&self, license: &License, time: Instant) -> Usage {

@@ -346,6 +346,7 @@ impl World {
             location: self.san_licensing_location(),
             clock: self.suite.clock.clone(),
             billing,
+            engine: licet_san_licensing::EngineSettings::default(),
         });
         let limits = Limits {
             drain_seconds: 1,

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use licet_contracts::sanlicensing::v1::{
-    AuthorizationDecision, GetUsageRequest, License, ListReservationsRequest, Reservation,
-    issuance_service_client::IssuanceServiceClient, usage_service_client::UsageServiceClient,
+    AuthorizationDecision, License, ListReservationsRequest, Reservation,
+    issuance_service_client::IssuanceServiceClient,
 };
 
 use crate::harness::{
@@ -70,24 +70,7 @@ async fn quota_holds_after(others: usize) {
     }
     let mut granted = i64::try_from(1 + 5 * others).unwrap();
     // A reply without a decision counts the same.
-    let usage = |instance| {
-        let mut usage = UsageServiceClient::new(world.san_channel(instance));
-        let request = GetUsageRequest {
-            license_id: license.license_id.clone(),
-            as_of_time: None,
-        };
-        async move {
-            figures(
-                &usage
-                    .get_usage(request)
-                    .await
-                    .unwrap()
-                    .into_inner()
-                    .usage
-                    .unwrap(),
-            )
-        }
-    };
+    let usage = async |instance| figures(&world.usage_from(instance, &license).await);
     assert_eq!(usage(0).await, (0, granted, QUOTA - granted));
     let mut number = 0;
     while authorize(&world, 0, &license, &[&format!("a{number}.example")]).await {

@@ -13,6 +13,7 @@ mod billing_paying;
 mod billing_prices;
 mod billing_races;
 mod billing_selling;
+mod cold_licenses;
 mod detours;
 mod every_step;
 mod filled_up;

@@ -46,6 +46,8 @@ use crate::{
     use_cases::{Sources, resource::Licenses},
 };
 
+pub use crate::quota::EngineSettings;
+
 /// Dependencies of the service.
 #[derive(Clone)]
 pub struct Deps {
@@ -55,6 +57,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// The channel to Billing, as caller `san-licensing`.
     pub billing: PeerChannel,
+    /// Settings of the quota engine.
+    pub engine: EngineSettings,
 }
 
 /// Builds the service, ready to be served. Billing need not be running yet.
@@ -65,7 +69,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let database = Database::open_rewriting(&deps.location, store::MIGRATIONS, &store::REWRITES)
         .await?
         .naming(store::SUBJECTS);
-    let quota = Quota::start(database.clone());
+    let quota = Quota::start(database.clone(), deps.engine);
     let billing = Billing::new(deps.billing.between(&database, "billing"));
     let clock = Arc::clone(&deps.clock);
     let operations = Operations::new(

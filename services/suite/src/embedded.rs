@@ -174,6 +174,7 @@ impl Services {
             location: location("san-licensing"),
             clock: suite.clock.clone(),
             billing: PeerChannel::new(&billing_url, "san-licensing")?,
+            engine: licet_san_licensing::EngineSettings::default(),
         })
         .await?;
         let san_licensing = server::start(service, san_licensing, limits, suite).await?;

@@ -9,6 +9,7 @@ use licet_runtime::{
     peer::PeerChannel,
     server::{self, Suite},
 };
+use licet_san_licensing::EngineSettings;
 
 use crate::{CommandError, StopSignal, bind};
 
@@ -50,6 +51,33 @@ pub(crate) struct Options {
         default_value = "http://127.0.0.1:50053"
     )]
     san_licensing_url: String,
+    /// For SanLicensing: how many rounds of decisions run at once, each on other licences.
+    #[arg(
+        long,
+        env = "LICET_COMMITTERS",
+        default_value_t = 2,
+        value_parser = clap::value_parser!(u16).range(1..=64)
+    )]
+    committers: u16,
+    /// For SanLicensing: the most memory for licences, in MiB. Licences used longest ago leave first, and
+    /// are loaded again when they are needed. About 250 bytes for each SAN held.
+    #[arg(
+        long,
+        env = "LICET_LICENSE_MEMORY_MIB",
+        default_value_t = 1024,
+        value_parser = clap::value_parser!(u32).range(16..)
+    )]
+    license_memory_mib: u32,
+}
+
+impl Options {
+    fn engine(&self) -> EngineSettings {
+        let mebibytes = usize::try_from(self.license_memory_mib).unwrap_or(usize::MAX);
+        EngineSettings {
+            committers: self.committers.into(),
+            memory_bytes: mebibytes.saturating_mul(1 << 20),
+        }
+    }
 }
 
 impl Name {
@@ -92,6 +120,7 @@ pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Comman
                 location,
                 clock: suite.clock.clone(),
                 billing,
+                engine: options.engine(),
             })
             .await?
         }

@@ -80,6 +80,7 @@ impl Commerce {
             location: location("san_licensing"),
             clock: suite.clock.clone(),
             billing: PeerChannel::new(&billing_url, "san-licensing")?,
+            engine: licet_san_licensing::EngineSettings::default(),
         };
         let built = licet_san_licensing::build(deps).await;
         let san_licensing = serve(

@@ -70,12 +70,14 @@ pub(crate) enum Name {
     Orders,
     /// A million SANs taken in through the stream, compared with psql that writes the same rows.
     Ingest,
+    /// Authorise over 1 000 small licences while three large ones are loaded, compared with a quiet instance.
+    Cold,
     /// All of them, one after the other.
     All,
 }
 
 impl Name {
-    pub(crate) const EACH: [Self; 13] = [
+    pub(crate) const EACH: [Self; 14] = [
         Self::Hot,
         Self::Redis,
         Self::Record,
@@ -89,5 +91,6 @@ impl Name {
         Self::Charges,
         Self::Orders,
         Self::Ingest,
+        Self::Cold,
     ];
 }

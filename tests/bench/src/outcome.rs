@@ -79,7 +79,7 @@ impl Side {
         median(self.samples.iter().map(|sample| sample.p50_us))
     }
 
-    fn p99_us(&self) -> u64 {
+    pub(crate) fn p99_us(&self) -> u64 {
         median(self.samples.iter().map(|sample| sample.p99_us))
     }
 
@@ -135,6 +135,8 @@ pub(crate) enum Goal {
     Time(u64),
     /// The floor's median time is at least this multiple of ours.
     Speedup(u64),
+    /// Our 99th percentile is at most this multiple of the floor's.
+    Tail(u64),
 }
 
 /// One line of the table.
@@ -157,6 +159,7 @@ impl Outcome {
         match self.goal {
             Goal::Rate(_) | Goal::Slowdown(_) => self.floors.iter().max_by_key(|side| side.rate()),
             Goal::Time(_) | Goal::Speedup(_) => self.floors.iter().min_by_key(|side| side.p50_us()),
+            Goal::Tail(_) => self.floors.iter().min_by_key(|side| side.p99_us()),
         }
     }
 
@@ -168,6 +171,7 @@ impl Outcome {
             Goal::Slowdown(_) => (best.rate(), self.ours.rate()),
             Goal::Time(_) => (self.ours.p50_us(), best.p50_us()),
             Goal::Speedup(_) => (best.p50_us(), self.ours.p50_us()),
+            Goal::Tail(_) => (self.ours.p99_us(), best.p99_us()),
         };
         Some(above.saturating_mul(1000) / below.max(1))
     }
@@ -176,7 +180,11 @@ impl Outcome {
         match (self.ratio(), self.goal) {
             (None, _) => "no floor",
             (Some(ratio), Goal::Rate(goal) | Goal::Speedup(goal)) if ratio >= goal => "met",
-            (Some(ratio), Goal::Slowdown(goal) | Goal::Time(goal)) if ratio <= goal => "met",
+            (Some(ratio), Goal::Slowdown(goal) | Goal::Time(goal) | Goal::Tail(goal))
+                if ratio <= goal =>
+            {
+                "met"
+            }
             (Some(_), _) => "MISSED",
         }
     }
@@ -184,7 +192,9 @@ impl Outcome {
     pub(crate) fn goal_text(&self) -> String {
         match self.goal {
             Goal::Rate(goal) | Goal::Speedup(goal) => format!(">= {} x", milli(goal)),
-            Goal::Slowdown(goal) | Goal::Time(goal) => format!("<= {} x", milli(goal)),
+            Goal::Slowdown(goal) | Goal::Time(goal) | Goal::Tail(goal) => {
+                format!("<= {} x", milli(goal))
+            }
         }
     }
 
@@ -198,6 +208,7 @@ impl Outcome {
         match self.goal {
             Goal::Rate(_) | Goal::Slowdown(_) => format!("{}/s", side.rate()),
             Goal::Time(_) | Goal::Speedup(_) => format!("{} ms", milli(side.p50_us())),
+            Goal::Tail(_) => format!("p99 {} ms", milli(side.p99_us())),
         }
     }
 

@@ -29,12 +29,15 @@ pub(crate) fn svg(outcomes: &[Outcome]) -> String {
 /// Draws one outcome from `top` down; returns where it ends.
 fn group(body: &mut String, outcome: &Outcome, top: u64) -> u64 {
     let sides: Vec<_> = [&outcome.ours].into_iter().chain(&outcome.floors).collect();
-    let by_rate = matches!(outcome.goal, Goal::Rate(_) | Goal::Slowdown(_));
     let goal = goal_value(outcome);
     let values = |side: &Side| -> Vec<u64> {
         let samples = side.samples.iter();
         samples
-            .map(|sample| if by_rate { sample.rate } else { sample.p50_us })
+            .map(|sample| match outcome.goal {
+                Goal::Rate(_) | Goal::Slowdown(_) => sample.rate,
+                Goal::Time(_) | Goal::Speedup(_) => sample.p50_us,
+                Goal::Tail(_) => sample.p99_us,
+            })
             .collect()
     };
     let all = sides.iter().flat_map(|side| values(side)).chain(goal);
@@ -50,11 +53,12 @@ fn group(body: &mut String, outcome: &Outcome, top: u64) -> u64 {
     text(body, 10, top + 12, "bold", &title);
     let mut y = top + HEAD;
     for (number, side) in sides.iter().enumerate() {
-        let (value, label) = if by_rate {
-            (side.rate(), format!("{}/s", side.rate()))
-        } else {
-            (side.p50_us(), format!("{} µs", side.p50_us()))
+        let (value, unit) = match outcome.goal {
+            Goal::Rate(_) | Goal::Slowdown(_) => (side.rate(), "/s"),
+            Goal::Time(_) | Goal::Speedup(_) => (side.p50_us(), " µs"),
+            Goal::Tail(_) => (side.p99_us(), " µs"),
         };
+        let label = format!("{value}{unit}");
         let color = if number == 0 { "#2563a8" } else { "#b0b7bf" };
         let wide = x(value) - LEFT;
         let _ = writeln!(
@@ -95,6 +99,7 @@ fn goal_value(outcome: &Outcome) -> Option<u64> {
         Goal::Slowdown(goal) => best.rate().saturating_mul(1000) / goal.max(1),
         Goal::Time(goal) => best.p50_us().saturating_mul(goal) / 1000,
         Goal::Speedup(goal) => best.p50_us().saturating_mul(1000) / goal.max(1),
+        Goal::Tail(goal) => best.p99_us().saturating_mul(goal) / 1000,
     })
 }
 

@@ -1,5 +1,6 @@
 //! The scenarios: each compares services and floors in alternating rounds on fresh stores, with a goal.
 
+mod cold;
 mod history;
 mod selling;
 
@@ -53,6 +54,7 @@ pub(crate) async fn run(
         Name::Charges => bench.charges().await?,
         Name::Orders => bench.orders().await?,
         Name::Ingest => vec![bench.ingest(1).await?, bench.ingest(2).await?],
+        Name::Cold => vec![bench.cold().await?],
         Name::All => Vec::new(),
     })
 }

@@ -21,6 +21,7 @@ use licet_runtime::{
     peer::PeerChannel,
     server::{self, RunningServer, Suite},
 };
+use licet_san_licensing::EngineSettings;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -62,15 +63,8 @@ impl Service {
             .map_err(|fault| Trouble(format!("{fault:?}")))?;
         let billing = server::start(service, listener().await?, &limits, &suite).await?;
         let billing_address = format!("http://{}", billing.address());
-        let service = licet_san_licensing::build(licet_san_licensing::Deps {
-            location: own,
-            clock: suite.clock.clone(),
-            billing: PeerChannel::new(&billing_address, "san-licensing")?,
-        });
-        let service = service
-            .await
-            .map_err(|fault| Trouble(format!("{fault:?}")))?;
-        let san_licensing = server::start(service, listener().await?, &limits, &suite).await?;
+        let engine = EngineSettings::default();
+        let san_licensing = serve(own, &billing_address, engine, &suite).await?;
         let billing_channel = connect(&billing_address, 1).await?.remove(0);
         let address = format!("http://{}", san_licensing.address());
         let this = Self {
@@ -88,6 +82,19 @@ impl Service {
         let billing = cluster.create("billing").await?;
         let billing = cluster.location(&billing, "billing");
         Self::start(billing, cluster.location(place, SCHEMA)).await
+    }
+
+    /// Another instance of SanLicensing on its store, which has loaded nothing yet.
+    pub(crate) async fn fresh_instance(
+        &self,
+        own: Location,
+        engine: EngineSettings,
+    ) -> Result<(RunningServer, Vec<Channel>), Trouble> {
+        let suite = Suite::on_system_clock();
+        let billing_address = format!("http://{}", self.billing.address());
+        let running = serve(own, &billing_address, engine, &suite).await?;
+        let address = format!("http://{}", running.address());
+        Ok((running, connect(&address, CONNECTIONS).await?))
     }
 
     pub(crate) async fn stop(self) {
@@ -235,6 +242,29 @@ impl Service {
     pub(crate) fn channel(&self, stream: usize) -> Channel {
         self.channels[stream % self.channels.len()].clone()
     }
+}
+
+/// Starts an instance of SanLicensing.
+async fn serve(
+    location: Location,
+    billing_address: &str,
+    engine: EngineSettings,
+    suite: &Suite,
+) -> Result<RunningServer, Trouble> {
+    let limits = Limits {
+        drain_seconds: 2,
+        ..Limits::default()
+    };
+    let service = licet_san_licensing::build(licet_san_licensing::Deps {
+        location,
+        clock: suite.clock.clone(),
+        billing: PeerChannel::new(billing_address, "san-licensing")?,
+        engine,
+    });
+    let service = service
+        .await
+        .map_err(|fault| Trouble(format!("{fault:?}")))?;
+    Ok(server::start(service, listener().await?, &limits, suite).await?)
 }
 
 /// SanLicensing's schema in its database.

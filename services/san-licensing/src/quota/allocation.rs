@@ -16,7 +16,7 @@ use licet_runtime::{
     fault::Fault,
 };
 
-use super::{memory, plan::Plan};
+use super::{loading, memory, plan::Plan};
 use crate::{
     rules::{
         certificate::Certificate,
@@ -93,7 +93,7 @@ pub(super) async fn run(
     mut memory: Licenses,
 ) -> (Licenses, Result<AllocatedChunk, Fault>) {
     let licenses = chunk.licenses().into_iter().collect();
-    if let Err(fault) = memory::load(database, licenses, &mut memory).await {
+    if let Err(fault) = loading::load(database, licenses, &mut memory).await {
         return (memory, Err(fault));
     }
     let work = AllocateChunk {

@@ -1,4 +1,4 @@
-//! The handle to this process's committer: takes commands, batches and chunks, and returns their replies.
+//! The handle to this process's committers: takes commands, batches and chunks, and returns their replies.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,14 +10,15 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     allocation::{self, AllocatedChunk, Chunk},
     command::{Once, Placement, Record, Requester},
-    committer::{self, ExclusiveJob, WorkItem},
+    committer::{self, EngineSettings, ExclusiveJob, WorkItem},
     ingest::{self, Batch, BatchLicenses, IngestResult},
+    lane::Command,
     placement::UnplacedRecord,
     submission::{AnyCommand, Pending, Submission, Submit, undecided},
 };
 use crate::rules::quota::holdings::Licenses;
 
-/// A handle to this process's committer.
+/// A handle to this process's committers.
 #[derive(Clone)]
 pub(crate) struct Quota {
     database: Database,
@@ -28,9 +29,9 @@ pub(crate) struct Quota {
 const ATTEMPTS: usize = 8;
 
 impl Quota {
-    /// Starts a committer. It ends when the last handle is dropped.
-    pub(crate) fn start(database: Database) -> Self {
-        let sender = committer::start(database.clone());
+    /// Starts the committers. They end when the last handle is dropped.
+    pub(crate) fn start(database: Database, settings: EngineSettings) -> Self {
+        let sender = committer::start(database.clone(), settings);
         Self { database, sender }
     }
 
@@ -43,18 +44,18 @@ impl Quota {
     ) -> Result<A::Reply, Fault> {
         let (sender, reply) = oneshot::channel();
         let waiting = match A::command(Pending::new(command, sender)) {
-            AnyCommand::Change(command) => WorkItem::Change(Submission {
+            AnyCommand::Change(command) => Command::Change(Submission {
                 license_id,
                 requester,
                 command,
             }),
-            AnyCommand::Read(command) => WorkItem::Read(Submission {
+            AnyCommand::Read(command) => Command::Read(Submission {
                 license_id,
                 requester,
                 command,
             }),
         };
-        self.wait(waiting, reply).await
+        self.wait(WorkItem::Command(waiting), reply).await
     }
 
     /// Records a certificate in the licence that covers it; [`Placement::Uncovered`] if none does.
@@ -121,6 +122,7 @@ impl Quota {
         };
         let job = ExclusiveJob {
             licenses,
+            is_loaded: false,
             run: Box::new(run),
         };
         self.wait(WorkItem::Job(job), reply).await
@@ -131,7 +133,7 @@ impl Quota {
         waiting: WorkItem,
         reply: oneshot::Receiver<Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        let gone = Fault::internal("the committer of the quota engine has stopped");
+        let gone = Fault::internal("the committers of the quota engine have stopped");
         self.sender.send(waiting).await.map_err(|_| gone)?;
         reply.await.map_err(|_| undecided())?
     }

@@ -18,7 +18,7 @@ use licet_runtime::{
     outbox::{self, Event, EventHeader},
 };
 
-use super::{memory, plan::Plan, records::Records};
+use super::{loading, memory, plan::Plan, records::Records};
 use crate::{
     events::{CertificatesUnallocated, FeedAdvanced},
     rules::{
@@ -159,7 +159,7 @@ pub(super) async fn run(
 ) -> (Licenses, Result<IngestResult, Fault>) {
     // Load missing licences before their fences are locked, so that other instances do not wait.
     let ids = licenses.ids().into_iter().collect();
-    if let Err(fault) = memory::load(database, ids, &mut memory).await {
+    if let Err(fault) = loading::load(database, ids, &mut memory).await {
         return (memory, Err(fault));
     }
     let work = IngestBatch {

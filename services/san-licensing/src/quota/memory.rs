@@ -1,13 +1,9 @@
-//! Brings the memory of licences up to their fences: loads missing licences, and applies the changes of
-//! other instances.
+//! Brings the memory of licences up to their fences by the changes of other instances.
 
 use std::collections::BTreeSet;
 
 use licet_domain::{clock::Instant, ids::LicenseId};
-use licet_runtime::{
-    database::{Database, Tx},
-    fault::Fault,
-};
+use licet_runtime::{database::Tx, fault::Fault};
 
 use crate::{
     rules::quota::holdings::{Holdings, Licenses},
@@ -17,21 +13,6 @@ use crate::{
         fences::{Fence, LockedMove},
     },
 };
-
-/// Loads those of some licences that are not in memory.
-pub(super) async fn load(
-    database: &Database,
-    mut missing: Vec<LicenseId>,
-    memory: &mut Licenses,
-) -> Result<(), Fault> {
-    missing.retain(|id| !memory.contains_key(id));
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let tx = database.read();
-    let fences = store::fences::read(&tx, &missing).await?;
-    catch_up(&tx, memory, &fences, 0).await
-}
 
 /// Brings memory to the fences' versions. `own` is 1 if this round moved them itself, otherwise 0. Reads
 /// nothing for a fence that no other instance moved.
@@ -109,7 +90,7 @@ pub(super) fn advance(memory: &mut Licenses, fences: &[Fence]) {
     }
 }
 
-fn apply(memory: &mut Licenses, changes: Vec<ChangedClaim>) {
+pub(super) fn apply(memory: &mut Licenses, changes: Vec<ChangedClaim>) {
     for change in changes {
         let Some(holdings) = memory.get_mut(&change.license_id) else {
             continue;

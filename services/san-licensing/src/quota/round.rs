@@ -15,7 +15,8 @@ use sea_orm::DbBackend;
 
 use super::{
     decide::{decide_all, read_all},
-    memory::{advance, catch_up, load, lock},
+    loading::load,
+    memory::{advance, catch_up, lock},
     plan::Plan,
     records::Records,
     submission::{Change, Read, Submission},

@@ -158,6 +158,9 @@ pub(super) fn send_all<C: Finish>(submissions: Vec<Submission<C>>) {
 
 /// Sends a fault to all commands of a failed round.
 pub(super) fn fail_all<C: Finish>(submissions: Vec<Submission<C>>, fault: &Fault) {
+    if submissions.is_empty() {
+        return;
+    }
     tracing::error!(
         ?fault,
         commands = submissions.len(),

@@ -6,6 +6,7 @@ use std::{
 };
 
 use licet_domain::{clock::Instant, ids::LicenseId};
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::rules::{
@@ -50,7 +51,8 @@ pub(crate) struct Hold {
 /// One SAN with all its holds, and how it counts now.
 #[derive(Debug, Default)]
 struct HeldSan {
-    holds: Vec<Hold>,
+    /// One, as a rule.
+    holds: SmallVec<[Hold; 1]>,
     is_active: bool,
     is_held: bool,
     /// Whether a hold reaches beyond the start of the next term.
@@ -120,7 +122,8 @@ pub(crate) struct Holdings {
     /// Weight of the SANs held beyond the start of the next term, by that term's multiplier.
     lasting: u64,
     counts: SanCounts,
-    bytes: usize,
+    /// Bytes of the texts, and of the lists of SANs and holds.
+    owned_bytes: usize,
 }
 
 impl Holdings {
@@ -137,7 +140,7 @@ impl Holdings {
             held: 0,
             lasting: 0,
             counts: SanCounts::default(),
-            bytes: LICENSE_BYTES,
+            owned_bytes: 0,
         }
     }
 
@@ -202,9 +205,13 @@ impl Holdings {
         self.counts
     }
 
-    /// Approximate size in memory.
+    /// Size in memory, with what the maps keep free.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        LICENSE_BYTES
+            + map_bytes(self.sans.capacity(), size_of::<(PackedSan, HeldSan)>())
+            + map_bytes(self.claims.capacity(), size_of::<(Uuid, Claim)>())
+            + self.due.len() * DUE_BYTES
+            + self.owned_bytes
     }
 
     /// Weight of those of `sans` that are not held. Invariant: `sans` are distinct.
@@ -268,20 +275,22 @@ impl Holdings {
                     slot.into_mut()
                 }
                 Slot::Vacant(slot) => {
-                    self.bytes += NAME_BYTES + san.len();
+                    self.owned_bytes += text_bytes(san);
                     slot.insert(HeldSan::default())
                 }
             };
+            let before = holds_bytes(&held.holds);
             held.holds.push(Hold {
                 claim: id,
                 kind: claim.kind,
                 until: claim.until,
                 reach: claim.reach,
             });
+            self.owned_bytes += holds_bytes(&held.holds) - before;
             let change = held.recount(next_start);
             self.count(san, change);
         }
-        self.bytes += claim_bytes(&claim);
+        self.owned_bytes += claim_bytes(&claim);
         self.due.insert((claim.until, id));
         self.claims.insert(id, claim);
     }
@@ -298,12 +307,12 @@ impl Holdings {
             held.holds.retain(|hold| hold.claim != id);
             let change = held.recount(next_start);
             if !held.is_held {
+                self.owned_bytes -= text_bytes(san) + holds_bytes(&held.holds);
                 self.sans.remove(san);
-                self.bytes = self.bytes.saturating_sub(NAME_BYTES + san.len());
             }
             self.count(san, change);
         }
-        self.bytes = self.bytes.saturating_sub(claim_bytes(&claim));
+        self.owned_bytes -= claim_bytes(&claim);
         Some(claim)
     }
 
@@ -375,12 +384,30 @@ impl Holdings {
     }
 }
 
-fn claim_bytes(claim: &Claim) -> usize {
-    CLAIM_BYTES + claim.sans.len() * HOLD_BYTES
+/// Bytes of a licence itself.
+const LICENSE_BYTES: usize = 1024;
+/// Bytes of an entry of the claims by their ends, in nodes that are two thirds full.
+const DUE_BYTES: usize = size_of::<(Instant, Uuid)>() * 3 / 2;
+
+/// Bytes of a map: one of eight slots stays free, and each has a byte of control.
+fn map_bytes(capacity: usize, slot: usize) -> usize {
+    capacity * 8 / 7 * (slot + 1)
 }
 
-/// Approximate sizes in bytes, with map slots and allocations.
-const LICENSE_BYTES: usize = 1024;
-const NAME_BYTES: usize = 120;
-const HOLD_BYTES: usize = 56;
-const CLAIM_BYTES: usize = 160;
+/// Bytes of a text behind its two reference counts, in the allocator's steps.
+fn text_bytes(san: &str) -> usize {
+    (2 * size_of::<usize>() + san.len()).next_multiple_of(16)
+}
+
+/// Bytes of the holds of a SAN beside the first.
+fn holds_bytes(holds: &SmallVec<[Hold; 1]>) -> usize {
+    if holds.spilled() {
+        holds.capacity() * size_of::<Hold>()
+    } else {
+        0
+    }
+}
+
+fn claim_bytes(claim: &Claim) -> usize {
+    claim.sans.capacity() * size_of::<PackedSan>()
+}
