@@ -196,7 +196,7 @@ async fn sl_12_a_reservation_is_used_by_one_certificate(backend: Backend) {
     let mut report = world.report(&license, &["a.example"]);
     report.reservation_id = granted.reservation_id.clone();
     let first = world.record_san(report.clone()).await;
-    // The same certificate is recognised, whoever reports it again.
+    // The same certificate is recognised when it is reported again under another request id.
     let again = crate::harness::request_id();
     let known = world.record_san({
         let mut report = report.clone();

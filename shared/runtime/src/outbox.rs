@@ -102,7 +102,7 @@ pub struct ResourceEvent<'a, R, D> {
     pub time: Instant,
     /// A rule id, or the reason that the caller gave.
     pub why: &'a str,
-    /// What became of it, in one word.
+    /// The result of the change, in one word.
     pub outcome: &'a str,
     /// The data of the event's type.
     pub data: D,

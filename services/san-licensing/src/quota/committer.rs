@@ -81,10 +81,11 @@ enum Done {
     Placed(Vec<Submission<Change>>),
     /// The licences of a load; their memory, and the ids of the large ones among them.
     Loaded(Vec<LicenseId>, Result<(Licenses, Vec<LicenseId>), Fault>),
-    /// A page of a large licence; `None` if there is no such licence. Whether it was the last page.
+    /// A page of a large licence; `None` if there is no such licence.
     Page(LicenseId, Result<Option<Page>, Fault>),
 }
 
+/// The load so far, and whether its last page was read.
 type Page = Box<(LargeLoad, bool)>;
 
 struct Committers {
