@@ -76,6 +76,7 @@ async fn undo_later_schemas(door: &BackDoor, backend: Backend) {
         door.run(&format!("DELETE FROM {log}")).await;
     }
     door.run("DROP TABLE seal").await;
+    door.run("DROP TABLE seller").await;
     let later = "version LIKE 'billing_%' AND version <> 'billing_0001_initial'";
     door.run(&format!("DELETE FROM seaql_migrations WHERE {later}"))
         .await;

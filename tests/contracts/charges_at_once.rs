@@ -157,7 +157,7 @@ async fn bl_6_one_quote_that_cannot_be_charged_keeps_all_out(backend: Backend) {
         let request = charge(&account_id, &[&one, bad]);
         refused(world.invoices().charge_quotes(request).await).expect(code, reason);
     }
-    // All faults of a request are reported at once.
+    // All violations of a request are reported at once.
     let mut wrong = charge("nobody", &[&one, &one]);
     wrong.quotes[0].quote_id = "qte_1".to_owned();
     wrong.quotes.push(wrong.quotes[1].clone());

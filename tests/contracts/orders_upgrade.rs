@@ -117,7 +117,7 @@ async fn md_10_a_store_of_before_next_terms_comes_out_right(backend: Backend) {
         assert_eq!(world.get_order(&order.order_id).await, before);
     }
     assert_eq!(pending(&world).await, waiting);
-    // The orders continue: the change's certificate, the renewal window, and the end.
+    // The orders continue: a certificate completes the change, one order is renewed, and one ends.
     world.record(&changing.order_id).await;
     let changed = world.get_order(&changing.order_id).await;
     assert_eq!(changed.domains, names(&["b.example", "c.example"]));

@@ -118,7 +118,7 @@ async fn bl_1_every_kind_of_item_is_previewed_quoted_and_charged_alike(backend: 
             WildcardDifference,
             "150.00",
             "MD-4",
-            "Wildcard domain in a domain's place, rest of 12 months",
+            "Wildcard domain instead of a domain, rest of 12 months",
         ),
         (
             Certificate,

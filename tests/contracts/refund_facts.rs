@@ -102,7 +102,7 @@ async fn al_4_no_decision_is_before_the_purchase(backend: Backend) {
             }
         }
         assert_eq!(world.balance(&account_id).await, "902.00 USD");
-        // As of now, the days since the purchase or the first issuance are over.
+        // Decided as of now, it is too late for a refund, counted from the purchase or the first issuance.
         let refund = decided(&world, question(&account_id, Some(bought))).await;
         assert_eq!(refund.state(), RefundState::NotDue);
     }

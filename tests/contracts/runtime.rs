@@ -101,6 +101,7 @@ async fn broken_accounts(backend: Backend, call_seconds: u64) -> Broken {
         database,
         operations: None,
         due: vec![],
+        retentions: &[],
     };
     let (running, channel) = serve(service, call_seconds).await;
     Broken {

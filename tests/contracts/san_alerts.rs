@@ -8,7 +8,10 @@ use licet_domain::clock::Instant;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::events::{check_chain, log};
+use super::{
+    events::{check_chain, log},
+    san_upgrade::undo_tenant_key,
+};
 use crate::harness::{
     Backend,
     books::BackDoor,
@@ -173,6 +176,7 @@ async fn sl_17_a_store_of_before_goes_on_telling(backend: Backend) {
     world.renewed(renew_request(&license, 6)).await;
     world.stop_san_licensing(0).await;
     let door = BackDoor::open(&world.san_licensing_location()).await;
+    undo_tenant_key(&door).await;
     door.run("DROP TABLE usage_turn").await;
     door.run("DELETE FROM seaql_migrations WHERE version = 'san_licensing_0005_turns'")
         .await;

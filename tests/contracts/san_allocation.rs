@@ -43,7 +43,7 @@ async fn start(world: &World, draft: &License) -> License {
     license
 }
 
-async fn used_in_the_end(world: &World, license: &License, expected: i64) {
+pub(crate) async fn used_in_the_end(world: &World, license: &License, expected: i64) {
     eventually("the licence counts what it takes over", || async {
         let used = world.usage(license).await.used;
         assert!(used <= expected, "{used}");
@@ -235,7 +235,7 @@ fn end_of(license: &License) -> Instant {
 }
 
 /// A licence with certificates that then ends, its successor, and the certificates.
-async fn succeeded(world: &World, license: &License) -> (License, Vec<Certificate>) {
+pub(crate) async fn succeeded(world: &World, license: &License) -> (License, Vec<Certificate>) {
     let end = end_of(license);
     let long = shifted(end, 90 * 86_400_000_000);
     let mut recorded = Vec::new();

@@ -1,6 +1,8 @@
 //! BL-2: each request_id is decided once; repeats get that decision, whatever has changed since.
 
-use licet_contracts::sanlicensing::v1::{AuthorizeIssuanceRequest, RecordCertificateRequest};
+use licet_contracts::sanlicensing::v1::{
+    AuthorizeIssuanceRequest, QuoteLicenseRequest, RecordCertificateRequest,
+};
 use licet_domain::ids::LicenseId;
 use prost::Message as _;
 use tonic::{Code, Request};
@@ -10,7 +12,7 @@ use crate::harness::{
     clock::{instant, shifted},
     errors::refused,
     on_both_databases,
-    san::{figures, increase_request, release_request, sans},
+    san::{OTHER, figures, increase_request, quote_request, release_request, sans},
     world::World,
 };
 
@@ -19,6 +21,7 @@ on_both_databases![
     bl_2_a_denial_repeated_is_the_same_denial,
     bl_2_a_request_id_is_for_one_body,
     bl_2_a_request_id_is_scoped_by_its_caller,
+    bl_2_a_decision_is_scoped_by_its_account,
     bl_2_many_at_once_are_decided_once,
     bl_2_every_other_change_is_made_once,
     bl_2_a_malformed_request_leaves_no_record,
@@ -74,8 +77,11 @@ async fn bl_2_a_request_id_is_for_one_body(backend: Backend) {
     let (world, license) = World::start_licensed(backend, 5).await;
     let request = world.question(&license, &["a.example"]);
     world.authorize(request.clone()).await;
-    let theirs = world.account_with("1000.00").await;
-    let theirs = world.license(&theirs, 5).await;
+    let second = QuoteLicenseRequest {
+        product_ids: vec![OTHER.to_owned()],
+        ..quote_request(&license.account_id, 5)
+    };
+    let second = world.license_with(second).await;
     let later = shifted(instant(request.not_after_time), 1_000_000);
     for other in [
         AuthorizeIssuanceRequest {
@@ -83,7 +89,7 @@ async fn bl_2_a_request_id_is_for_one_body(backend: Backend) {
             ..request.clone()
         },
         AuthorizeIssuanceRequest {
-            license_id: theirs.license_id.clone(),
+            license_id: second.license_id.clone(),
             ..request.clone()
         },
         AuthorizeIssuanceRequest {
@@ -103,7 +109,7 @@ async fn bl_2_a_request_id_is_for_one_body(backend: Backend) {
         assert_eq!(refusal.value("request_id"), request.request_id);
     }
     assert_eq!(figures(&world.usage(&license).await), (0, 1, 4));
-    assert_eq!(figures(&world.usage(&theirs).await), (0, 0, 5));
+    assert_eq!(figures(&world.usage(&second).await), (0, 0, 5));
     let report = world.report(&license, &["a.example"]);
     world.record_san(report.clone()).await;
     let other = RecordCertificateRequest {
@@ -128,6 +134,34 @@ async fn bl_2_a_request_id_is_scoped_by_its_caller(backend: Backend) {
     assert_ne!(ids[0], ids[1]);
     assert_eq!(world.reservations(&license).await.len(), 2);
     assert_eq!(figures(&world.usage(&license).await), (0, 1, 4));
+}
+
+async fn bl_2_a_decision_is_scoped_by_its_account(backend: Backend) {
+    let (world, license) = World::start_licensed(backend, 5).await;
+    let other = world.account_with("1000.00").await;
+    let other = world.license(&other, 1).await;
+    let request = world.question(&license, &["a.example"]);
+    let theirs = AuthorizeIssuanceRequest {
+        license_id: other.license_id.clone(),
+        ..request.clone()
+    };
+    // At once, so that one round may decide both.
+    let (mut one, mut two) = (world.san_issuance(), world.san_issuance());
+    let (mine, their) = tokio::join!(
+        one.authorize_issuance(request.clone()),
+        two.authorize_issuance(theirs.clone())
+    );
+    let (mine, their) = (mine.unwrap().into_inner(), their.unwrap().into_inner());
+    assert_eq!((mine.quota, their.quota), (5, 1));
+    // Each is repeated, used and released by itself.
+    assert_eq!(again(&world, &request).await, mine.encode_to_vec());
+    assert_eq!(again(&world, &theirs).await, their.encode_to_vec());
+    world.release(&other, &their.reservation_id).await;
+    let mut report = world.report(&license, &["a.example"]);
+    report.reservation_id = mine.reservation_id;
+    world.record_san(report).await;
+    assert_eq!(figures(&world.usage(&license).await), (1, 0, 4));
+    assert_eq!(figures(&world.usage(&other).await), (0, 0, 1));
 }
 
 async fn bl_2_many_at_once_are_decided_once(backend: Backend) {

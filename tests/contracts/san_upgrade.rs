@@ -20,12 +20,57 @@ use crate::harness::{
     world::World,
 };
 
+use super::san_allocation::{succeeded, used_in_the_end};
+
 on_both_databases![
     sl_6_a_store_of_before_further_terms_comes_out_right,
     sl_1_a_san_that_no_certificate_carries_is_forgotten,
     sl_6_a_license_sold_while_ed25519_was_called_ecc_keeps_it,
     sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one,
+    sl_20_a_store_whose_rows_did_not_name_their_accounts_comes_out_right,
 ];
+
+/// The tables whose rows did not name their accounts, with their other columns.
+const WITHOUT_ACCOUNT: [(&str, &str); 6] = [
+    ("license_fence", "license_id, version, as_of_us, lineage"),
+    (
+        "license_term",
+        "license_id, term_index, anchor_us, first_month, months, sold_json, products_json, sold_us, \
+         options_json, raises_json, bought_late_us",
+    ),
+    ("usage_turn", "license_id, next_us"),
+    (
+        "decision",
+        "license_id, decision_id, version, fingerprint, state, names, decided_us, expire_us, until_us, \
+         closed_us, quota, used, reserved, needed, denial_json",
+    ),
+    (
+        "certificate_san",
+        "license_id, name, certificate_id, is_wildcard, record_us, until_us",
+    ),
+    (
+        "departure",
+        "license_id, version, certificate_id, to_license_id, depart_us",
+    ),
+];
+
+/// Rewrites every row of a store as it was before each named its account.
+pub(crate) async fn undo_tenant_key(door: &BackDoor) {
+    for (table, columns) in WITHOUT_ACCOUNT {
+        for change in [
+            format!("CREATE TABLE {table}_then AS SELECT {columns} FROM {table}"),
+            format!("DROP TABLE {table}"),
+            format!("ALTER TABLE {table}_then RENAME TO {table}"),
+        ] {
+            door.run(&change).await;
+        }
+    }
+    // Earlier migrations refer to it.
+    door.run("CREATE UNIQUE INDEX license_by_id_alone ON license (license_id)")
+        .await;
+    door.run("DELETE FROM seaql_migrations WHERE version = 'san_licensing_0009_tenant_key'")
+        .await;
+}
 
 /// Columns that the first schema had with the licence, their types, and where the second has them.
 const MOVED: [(&str, &str, &str); 7] = [
@@ -85,6 +130,7 @@ async fn sl_6_a_store_of_before_further_terms_comes_out_right(backend: Backend) 
 
     world.stop_san_licensing(0).await;
     let door = BackDoor::open(&world.san_licensing_location()).await;
+    undo_tenant_key(&door).await;
     undo_second_schema(&door, &[&license, &draft]).await;
     drop(door);
     world.start_san_licensing().await;
@@ -119,10 +165,12 @@ async fn sl_1_a_san_that_no_certificate_carries_is_forgotten(backend: Backend) {
 
     world.stop_san_licensing(0).await;
     let door = BackDoor::open(&world.san_licensing_location()).await;
-    let (license_id, id) = (&license.license_id, &bare.certificate_id);
+    let (account_id, license_id) = (&license.account_id, &license.license_id);
+    let id = &bare.certificate_id;
     door.run(&format!(
-        "INSERT INTO certificate_san (license_id, name, certificate_id, is_wildcard, record_us, until_us) \
-        VALUES ('{license_id}', '', '{id}', 0, {now}, {until})"
+        "INSERT INTO certificate_san \
+         (account_id, license_id, name, certificate_id, is_wildcard, record_us, until_us) \
+         VALUES ('{account_id}', '{license_id}', '', '{id}', 0, {now}, {until})"
     ))
     .await;
     door.run("DELETE FROM seaql_migrations WHERE version = 'san_licensing_0005_phantoms'")
@@ -222,8 +270,9 @@ async fn sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one(backend
     // One certificate has a SAN in both spellings.
     let (license_id, id) = (&license.license_id, &first.certificate_id);
     door.run(&format!(
-        "INSERT INTO certificate_san (license_id, name, certificate_id, is_wildcard, record_us, until_us) \
-         SELECT license_id, 'd:a_b.example', certificate_id, is_wildcard, record_us, until_us \
+        "INSERT INTO certificate_san \
+         (account_id, license_id, name, certificate_id, is_wildcard, record_us, until_us) \
+         SELECT account_id, license_id, 'd:a_b.example', certificate_id, is_wildcard, record_us, until_us \
          FROM certificate_san WHERE license_id = '{license_id}' AND certificate_id = '{id}' \
          AND name = 'd:a_b.example.'"
     ))
@@ -253,4 +302,43 @@ async fn sl_2_names_kept_in_an_earlier_form_are_known_by_the_present_one(backend
     assert_eq!((left.used, left.distinct_sans), (2, 2));
     world.revoke(&license, &[&second]).await;
     assert_eq!(world.usage(&license).await.used, 0);
+}
+
+async fn sl_20_a_store_whose_rows_did_not_name_their_accounts_comes_out_right(backend: Backend) {
+    let (mut world, license) = World::start_licensed(backend, 100).await;
+    let before = shifted(end(&license), -1);
+    let (successor, recorded) = succeeded(&world, &license).await;
+    used_in_the_end(&world, &successor, 7).await;
+    let stranger = world.account_with("1000.00").await;
+    let stranger = world.license(&stranger, 5).await;
+    let theirs = world.recorded(&stranger, &["a.example"]).await;
+    let held = world.granted(&successor, &["held.example"]).await;
+    let past = world.usage_at(&license, before).await;
+    let mut licenses = Vec::new();
+    for one in [&license, &stranger, &successor] {
+        licenses.push(world.get_license(&one.license_id).await);
+    }
+
+    world.stop_san_licensing(0).await;
+    let door = BackDoor::open(&world.san_licensing_location()).await;
+    undo_tenant_key(&door).await;
+    drop(door);
+    world.start_san_licensing().await;
+
+    for one in &licenses {
+        assert_eq!(&world.get_license(&one.license_id).await, one);
+    }
+    let still = world.usage_at(&license, before).await;
+    assert_eq!(
+        (still.used, still.distinct_sans),
+        (past.used, past.distinct_sans)
+    );
+    assert_eq!(figures(&world.usage(&successor).await), (7, 1, 92));
+    assert_eq!(figures(&world.usage(&stranger).await), (1, 0, 4));
+    // Each goes on.
+    world.release(&successor, &held.reservation_id).await;
+    world.revoke(&successor, &[&recorded[0]]).await;
+    world.revoke(&stranger, &[&theirs]).await;
+    assert_eq!(figures(&world.usage(&successor).await), (6, 0, 94));
+    assert_eq!(figures(&world.usage(&stranger).await), (0, 0, 5));
 }

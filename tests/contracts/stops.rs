@@ -41,6 +41,7 @@ async fn billing(backend: Backend, limits: &Limits) -> (Storage, RunningServer, 
     let storage = Storage::create(backend).await;
     let service = licet_billing::build(licet_billing::Deps {
         location: storage.location("billing"),
+        seller: None,
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let suite = Suite::on_system_clock();

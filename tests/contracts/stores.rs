@@ -55,6 +55,50 @@ async fn a_service_makes_a_store_only_where_it_is_told_to(backend: Backend) {
 }
 
 #[test]
+fn no_command_prints_the_password_of_a_database() {
+    let commands: [&[&str]; 3] = [
+        &["serve", "billing"],
+        &[
+            "accept-peer-store",
+            "billing=0198c0de-0000-7000-8000-000000000000",
+        ],
+        &["verify"],
+    ];
+    let urls = [
+        // Without a schema, and with signs that a URL must not have.
+        "postgres://u:hush@one:5432,two/db",
+        "postgres://u:hush#@one,two/db#s",
+        "postgres://u:hush/@one,two/db#s",
+        "postgres://u:a@hush@one:port,two/db#s",
+        "postgres://u:hush@one/db?target_session_attrs=standby#s",
+        "u:hush@one",
+    ];
+    for command in commands {
+        let mut help = Command::new(env!("CARGO_BIN_EXE_licet-process"));
+        help.args(command).arg("--help");
+        for variable in ["LICET_DATABASE", "LICET_BILLING_DATABASE"] {
+            help.env(variable, "postgres://u:hush@one,two/db#s");
+        }
+        let mut outputs = vec![(help.output().unwrap(), true)];
+        let option = if command[0] == "verify" {
+            "--billing-database"
+        } else {
+            "--database"
+        };
+        for url in urls {
+            outputs.push((licet(&[command, &[option, url]].concat()), false));
+        }
+        for (output, succeeds) in outputs {
+            assert_eq!(output.status.success(), succeeds, "{output:?}");
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8(said).unwrap();
+            assert!(!said.contains("hush"), "{said}");
+            assert!(said.contains(option), "{said}");
+        }
+    }
+}
+
+#[test]
 fn the_embedded_suite_misses_a_store_that_is_gone() {
     run(async {
         let mut suite = SuiteProcess::start().await;

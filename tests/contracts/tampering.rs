@@ -239,6 +239,7 @@ const TABLES: &[Table] = &[
             "last_number = last_number - 1",
         ],
     ),
+    table("seller", "place", &["seller = 'EU9'"]),
     table(
         "event",
         "position",
@@ -335,6 +336,14 @@ async fn x_5_a_row_that_no_event_wrote_shows(backend: Backend) {
             "quote",
             "INSERT INTO quote (account_id, quote_id, pin, currency, total_minor, lines, decision_us, expire_us)
              SELECT account_id, 'quo_0', pin, currency, total_minor, lines, decision_us, expire_us
+             FROM quote WHERE invoice_id IS NULL",
+        ),
+        // A quote under another account, too: the key of the table allows its id twice.
+        (
+            "quote",
+            "INSERT INTO quote (account_id, quote_id, pin, currency, total_minor, lines, decision_us, expire_us)
+             SELECT (SELECT MIN(account_id) FROM account WHERE account_id <> quote.account_id), quote_id, pin, currency,
+                total_minor, lines, decision_us, expire_us
              FROM quote WHERE invoice_id IS NULL",
         ),
         // Rows of products that do not exist, which no reference leads to.

@@ -299,6 +299,25 @@ const SPOILT: &[(&str, &str, &str)] = &[
         "UPDATE number_series SET last_number = last_number + 1 WHERE series = 'INVOICE'",
     ),
     ("numbers", "number_series", "DELETE FROM number_series"),
+    // The keys of the tables allow a number twice: of two accounts.
+    (
+        "numbers",
+        "invoice",
+        "INSERT INTO invoice (account_id, invoice_id, seller, number, quote_id, currency, total_minor, credited_minor,
+            held_minor, state, issued_us, accept_us, paid_minor, returned_minor, line_bytes)
+         SELECT (SELECT MIN(account_id) FROM account WHERE account_id <> invoice.account_id), 'inv_0', seller, number,
+            'qte_0', currency, 0, 0, 0, 'PAID', issued_us, accept_us, 0, 0, 0
+         FROM invoice WHERE number = 2",
+    ),
+    (
+        "numbers",
+        "credit_note",
+        "INSERT INTO credit_note (account_id, credit_note_id, seller, number, invoice_id, currency, total_minor,
+            returned_minor, reason, issued_us)
+         SELECT (SELECT MIN(account_id) FROM account WHERE account_id <> credit_note.account_id), 'cdn_0', seller,
+            number, invoice_id, currency, total_minor, returned_minor, reason, issued_us
+         FROM credit_note WHERE number = 1",
+    ),
     (
         "quotes",
         "quote",

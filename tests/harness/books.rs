@@ -10,7 +10,9 @@ use licet_contracts::billing::v1::{
 };
 use licet_domain::clock::Instant;
 use licet_runtime::database::Location;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement,
+};
 
 use super::{
     Backend,
@@ -268,6 +270,8 @@ impl BackDoor {
                 "DO $$ DECLARE guard RECORD; BEGIN
                     FOR guard IN SELECT conrelid::regclass AS owner, conname FROM pg_constraint
                         WHERE contype IN ('c', 'f') AND connamespace = current_schema()::regnamespace
+                            -- A part loses its constraints with its table.
+                            AND conparentid = 0 AND coninhcount = 0
                     LOOP EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', guard.owner, guard.conname);
                     END LOOP; END $$",
             )
@@ -302,5 +306,51 @@ impl BackDoor {
         self.run(&format!("INSERT INTO {table} SELECT * FROM saved_{table}"))
             .await;
         self.run(&format!("DROP TABLE saved_{table}")).await;
+    }
+
+    /// Saves the rows of all tables, as a backup would.
+    pub(crate) async fn save_all(&self) {
+        for table in self.tables().await {
+            self.save(&table).await;
+        }
+    }
+
+    /// Puts back what [`BackDoor::save_all`] saved, at once, under running services: what was written since is
+    /// lost, as when a backup is restored.
+    pub(crate) async fn restore_all(&self) {
+        let tables = self.tables().await;
+        let saved = tables
+            .iter()
+            .filter_map(|table| table.strip_prefix("saved_"));
+        let is_postgres = self.connection.get_database_backend() == DbBackend::Postgres;
+        let (begin, end, overriding) = if is_postgres {
+            // Statements that are sent together are one transaction.
+            ("", "", "OVERRIDING SYSTEM VALUE")
+        } else {
+            ("BEGIN IMMEDIATE;", "COMMIT;", "")
+        };
+        let mut sql = begin.to_owned();
+        for table in saved {
+            sql += &format!(
+                "DELETE FROM {table};
+                 INSERT INTO {table} {overriding} SELECT * FROM saved_{table};"
+            );
+        }
+        self.run(&(sql + end)).await;
+    }
+
+    async fn tables(&self) -> Vec<String> {
+        let backend = self.connection.get_database_backend();
+        let query = if backend == DbBackend::Postgres {
+            "SELECT tablename::text AS name FROM pg_tables WHERE schemaname = current_schema()"
+        } else {
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        };
+        let rows = self
+            .connection
+            .query_all_raw(Statement::from_string(backend, query));
+        let rows = rows.await.unwrap();
+        let names = rows.iter().map(|row| row.try_get("", "name").unwrap());
+        names.collect()
     }
 }

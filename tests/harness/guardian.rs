@@ -22,32 +22,8 @@ pub(crate) fn guard(
     password: &str,
     settings: &str,
 ) -> Result<Child, String> {
-    let script = include_str!("guardian.sh");
-    let mut command = if runs_as_root() {
-        // initdb refuses root, so use the package's user, or nobody.
-        let user = if has_user("postgres") {
-            "postgres"
-        } else {
-            "nobody"
-        };
-        let mut command = Command::new("setpriv");
-        command.args([
-            "--reuid",
-            user,
-            "--regid",
-            &group_of(user),
-            "--clear-groups",
-            "--",
-            "sh",
-        ]);
-        // That user cannot read root's temporary folder.
-        command.env_remove("TMPDIR").env("HOME", "/");
-        command
-    } else {
-        Command::new("sh")
-    };
+    let mut command = shell(include_str!("guardian.sh"));
     let mut guardian = command
-        .args(["-c", script, "guardian"])
         .arg(programs)
         .arg(port.to_string())
         .arg(settings)
@@ -72,6 +48,35 @@ pub(crate) fn guard(
     }
     let _ = guardian.wait();
     Err(trouble)
+}
+
+/// Runs a script as a user that PostgreSQL accepts: it refuses root. Arguments of the script may follow.
+pub(crate) fn shell(script: &str) -> Command {
+    let mut command = if runs_as_root() {
+        // The package's user, or nobody.
+        let user = if has_user("postgres") {
+            "postgres"
+        } else {
+            "nobody"
+        };
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--reuid",
+            user,
+            "--regid",
+            &group_of(user),
+            "--clear-groups",
+            "--",
+            "sh",
+        ]);
+        // That user cannot read root's temporary folder.
+        command.env_remove("TMPDIR").env("HOME", "/");
+        command
+    } else {
+        Command::new("sh")
+    };
+    command.args(["-c", script, "guardian"]);
+    command
 }
 
 /// The folder with the newest PostgreSQL programs on this machine.

@@ -8,7 +8,20 @@ programs=$1 port=$2 settings=$3
 folder=$(mktemp -d "${TMPDIR:-/tmp}/licet-postgres.XXXXXX")
 cd "$folder"
 
+# With LICET_TEST_NOTE_STATEMENTS, every statement that services have sent is appended to that file, a JSON
+# object a line.
+note_statements() {
+    [ -n "${LICET_TEST_NOTE_STATEMENTS:-}" ] || return 0
+    PGPASSWORD=$LICET_TEST_PASSWORD "$programs/psql" --host=127.0.0.1 --port="$port" --username=postgres \
+        --no-psqlrc --quiet --tuples-only --no-align --command="$statements" postgres \
+        >>"$LICET_TEST_NOTE_STATEMENTS" 2>>init.log || cat init.log >&2
+}
+statements="CREATE EXTENSION pg_stat_statements;
+SELECT DISTINCT jsonb_build_object('area', rolname, 'sql', query)
+FROM pg_stat_statements JOIN pg_roles ON pg_roles.oid = userid WHERE rolname <> 'postgres'"
+
 finish() {
+    note_statements
     "$programs/pg_ctl" stop --silent --mode=immediate --pgdata="$folder/data" >/dev/null 2>&1 || true
     cd /
     rm -rf "$folder"
@@ -18,6 +31,10 @@ trap finish EXIT
 trap '' HUP INT TERM
 
 printf '%s\n' "$LICET_TEST_PASSWORD" >password
+# With it, servers connect to each other.
+printf '*:*:*:*:%s\n' "$LICET_TEST_PASSWORD" >passfile
+chmod 600 passfile
+export PGPASSFILE="$folder/passfile"
 # A collation other than byte order reveals queries that forget to ask for byte order.
 init() {
     "$programs/initdb" --pgdata="$folder/data" --username=postgres --auth=password \

@@ -50,6 +50,7 @@ impl Ways {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let service = licet_billing::build(licet_billing::Deps {
             location: world.billing_location(),
+            seller: None,
         });
         let mut suite = Suite::on_system_clock();
         let clock = world.time.clone();

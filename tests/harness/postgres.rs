@@ -1,34 +1,56 @@
-//! A throwaway PostgreSQL cluster for the whole test process. The first use starts it, and a guardian process
-//! that outlives this one ends it. It touches no cluster of the machine.
+//! A throwaway PostgreSQL cluster for the whole test process, or with LICET_TEST_CITUS three that Citus connects. The
+//! first use starts it, and a guardian process that outlives this one ends it. It touches no cluster of the machine.
 
 use std::{
-    fmt::Write as _,
-    path::Path,
     process::Child,
     sync::{
-        OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
 };
 
-use licet_runtime::database::Location;
-use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
+use licet_runtime::{
+    database::{Location, distribute},
+    fault::Fault,
+    peer::PeerChannel,
+};
+use sea_orm::{ConnectionTrait, Database};
 
 use super::{
+    clock::StandingClock,
     free_port,
     guardian::{NOT_INSTALLED, find_programs, guard},
-    small_disk::SmallDisk,
 };
 
 struct Cluster {
-    port: u16,
+    /// One, or the coordinator of Citus and its workers.
+    servers: Vec<Server>,
     password: String,
-    /// The cluster runs until the guardian's standard input closes, when this process ends.
+}
+
+struct Server {
+    port: u16,
+    /// The server runs until the guardian's standard input closes, when this process ends.
     _guardian: Child,
 }
 
 static CLUSTER: OnceLock<Result<Cluster, String>> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
+/// Whether the template is there, or why not.
+static TEMPLATE: OnceLock<Result<(), String>> = OnceLock::new();
+
+/// A database in which the services have migrated their schemas, and whose tables are divided.
+const DIVIDED: &str = "divided";
+
+/// Whether the services find their tables divided by account, with LICET_TEST_DIVIDED or LICET_TEST_CITUS set.
+fn is_divided() -> bool {
+    std::env::var_os("LICET_TEST_DIVIDED").is_some() || is_on_citus()
+}
+
+/// Whether Citus divides the tables, over two workers.
+fn is_on_citus() -> bool {
+    std::env::var_os("LICET_TEST_CITUS").is_some()
+}
 
 /// A test's data need not survive a crash of the machine.
 const SETTINGS: &str = "\
@@ -38,72 +60,105 @@ full_page_writes = off
 max_wal_size = '512MB'
 ";
 
-/// The services, each with its own schema and role.
-const AREAS: [&str; 3] = ["billing", "orders", "san_licensing"];
+/// A node of Citus.
+const NODE: &str = "\
+shared_preload_libraries = 'citus'
+max_prepared_transactions = 300
+max_worker_processes = 300
+citus.shard_count = 4
+citus.recover_2pc_interval = '2s'
+citus.node_conninfo = 'sslmode=disable'
+";
 
-/// A fresh database of the cluster.
+/// The guardian notes the statements when the cluster ends.
+const NOTING_STATEMENTS: &str = "\
+shared_preload_libraries = 'pg_stat_statements'
+pg_stat_statements.max = 20000
+";
+
+/// The services, each with its own schema and role.
+pub(crate) const AREAS: [&str; 3] = ["billing", "orders", "san_licensing"];
+
+/// A fresh database of the cluster, or of servers that the test has for itself.
 pub(super) struct TestDatabase {
-    port: u16,
+    /// Hosts and ports.
+    servers: String,
     password: String,
+    /// The database, and parameters of its URL.
     name: String,
 }
 
 impl TestDatabase {
+    /// An empty database.
     pub(super) async fn create() -> Self {
-        Self::create_in(None).await
+        Self::create_from("template0").await
     }
 
-    /// A database with all its files on a small disk, in its own tablespace.
-    pub(super) async fn create_on(disk: &SmallDisk) -> Self {
-        Self::create_in(Some(disk)).await
-    }
-
-    async fn create_in(disk: Option<&SmallDisk>) -> Self {
-        let cluster = match CLUSTER.get_or_init(Cluster::start) {
-            Ok(cluster) => cluster,
-            Err(why) => panic!("{why}"),
-        };
-        let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
-        let server = cluster.connect("postgres").await;
-        // By default, two copies of one template wait for each other.
-        let mut create = format!("CREATE DATABASE {name} TEMPLATE template0 STRATEGY wal_log");
-        if let Some(disk) = disk {
-            let query = Statement::from_string(DbBackend::Postgres, "SHOW data_directory");
-            let row = server.query_one_raw(query).await.unwrap().unwrap();
-            let data: String = row.try_get("", "data_directory").unwrap();
-            let folder = disk.folder_of("tablespace", Path::new(&data));
-            let space = format!("CREATE TABLESPACE {name} LOCATION '{}'", folder.display());
-            server.execute_unprepared(&space).await.unwrap();
-            create += &format!(" TABLESPACE {name}");
-        }
-        server.execute_unprepared(&create).await.unwrap();
-        for area in AREAS {
-            // As in production: each service can create its own schema and read no other.
-            let grant = format!("GRANT CREATE ON DATABASE {name} TO {area}");
-            server.execute_unprepared(&grant).await.unwrap();
-        }
-        server.close().await.unwrap();
+    pub(super) fn at(servers: String, password: String, name: String) -> Self {
         Self {
-            port: cluster.port,
-            password: cluster.password.clone(),
+            servers,
+            password,
             name,
         }
     }
 
-    /// Drops the database and its tablespace, so that the cluster survives without the disk.
-    pub(super) async fn drop_with_tablespace(&self) {
-        let Some(Ok(cluster)) = CLUSTER.get() else {
-            return;
-        };
-        let server = cluster.connect("postgres").await;
-        let name = &self.name;
-        for sql in [
-            format!("DROP DATABASE {name} WITH (FORCE)"),
-            format!("DROP TABLESPACE {name}"),
-        ] {
-            server.execute_unprepared(&sql).await.unwrap();
+    /// A database for the services.
+    pub(super) async fn create_for_services() -> Self {
+        if is_divided() {
+            Self::create_divided().await
+        } else {
+            Self::create().await
+        }
+    }
+
+    /// A database with the stores of the services, whose tables are divided.
+    pub(super) async fn create_divided() -> Self {
+        let cluster = Cluster::get();
+        if let Err(why) = TEMPLATE.get_or_init(|| on_new_runtime(|| cluster.create_template())) {
+            panic!("the template: {why}");
+        }
+        let created = Self::create_from(DIVIDED).await;
+        let server = cluster.connect(&created.name).await;
+        for area in AREAS {
+            let store_id = uuid::Uuid::now_v7();
+            let change = format!("UPDATE {area}.store SET store_id = '{store_id}'");
+            server.execute_unprepared(&change).await.unwrap();
         }
         server.close().await.unwrap();
+        created
+    }
+
+    /// A database with the stores of the services.
+    pub(super) async fn create_with_stores() -> Self {
+        let created = Self::create().await;
+        migrate(&created).await.unwrap();
+        created
+    }
+
+    /// Runs SQL in it as its administrator.
+    pub(super) async fn administer(&self, sql: &str) {
+        let server = Cluster::get().connect(&self.name).await;
+        server.execute_unprepared(sql).await.unwrap();
+        server.close().await.unwrap();
+    }
+
+    async fn create_from(template: &str) -> Self {
+        let cluster = Cluster::get();
+        let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        // By default, two copies of one template wait for each other.
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log");
+        cluster.run_on_each("postgres", &[create]).await.unwrap();
+        let created = cluster.database(name);
+        created.permit_schemas().await;
+        created
+    }
+
+    /// As in production: each service can create its own schema and read no other.
+    async fn permit_schemas(&self) {
+        let grant = |area| format!("GRANT CREATE ON DATABASE {} TO {area}", self.name);
+        let grants = AREAS.map(grant);
+        let cluster = Cluster::get();
+        cluster.run_on_each("postgres", &grants).await.unwrap();
     }
 
     /// Keeps a copy of what the database holds now. Cuts its connections.
@@ -129,52 +184,197 @@ impl TestDatabase {
 
     /// Runs statements about the database while nobody is connected to it.
     async fn alone(&self, statements: &[String]) {
-        let Some(Ok(cluster)) = CLUSTER.get() else {
-            panic!("the database's cluster is not running");
-        };
-        let server = cluster.connect("postgres").await;
         let name = &self.name;
-        let run = async |sql: &str| server.execute_unprepared(sql).await.map(|_| ()).unwrap();
-        run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
-        let cut = format!(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'"
-        );
-        run(&cut).await;
-        for sql in statements {
-            run(sql).await;
-        }
-        run(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
-        server.close().await.unwrap();
+        let cluster = Cluster::get();
+        let run = async |statements: &[String]| {
+            let ran = cluster.run_on_each("postgres", statements).await;
+            ran.unwrap();
+        };
+        run(&shutting_out(name)).await;
+        run(statements).await;
+        run(&[format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")]).await;
     }
 
     pub(super) fn location(&self, area: &str, schema: &str) -> Location {
         Location::Postgres {
             url: format!(
-                "postgres://{area}:{}@127.0.0.1:{}/{}",
-                self.password, self.port, self.name
+                "postgres://{area}:{}@{}/{}",
+                self.password, self.servers, self.name
             ),
             schema: schema.to_owned(),
         }
     }
 }
 
+/// Ends the connections to a database, and allows no others.
+fn shutting_out(name: &str) -> [String; 2] {
+    [
+        format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
+        format!(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'"
+        ),
+    ]
+}
+
+/// Builds each service once, which migrates its schema. Their connections end with the runtime.
+async fn migrate(database: &TestDatabase) -> Result<(), Fault> {
+    let clock = Arc::new(StandingClock::new());
+    let nowhere = || PeerChannel::new("http://127.0.0.1:1", "template").map_err(Fault::internal);
+    licet_billing::build(licet_billing::Deps {
+        location: database.location("billing", "billing"),
+        seller: None,
+    })
+    .await?;
+    licet_orders::build(licet_orders::Deps {
+        location: database.location("orders", "orders"),
+        clock: clock.clone(),
+        billing: nowhere()?,
+        san_licensing: nowhere()?,
+    })
+    .await?;
+    licet_san_licensing::build(licet_san_licensing::Deps {
+        location: database.location("san_licensing", "san_licensing"),
+        clock,
+        billing: nowhere()?,
+        engine: licet_san_licensing::EngineSettings::default(),
+    })
+    .await?;
+    Ok(())
+}
+
+/// Runs `work` on a thread with a runtime of its own, because the caller may be inside a runtime.
+fn on_new_runtime<F>(work: impl FnOnce() -> F + Send) -> Result<(), String>
+where
+    F: Future<Output = Result<(), String>>,
+{
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+            runtime.block_on(work())
+        });
+        worker
+            .join()
+            .unwrap_or_else(|_| Err("the work panicked".to_owned()))
+    })
+}
+
 impl Cluster {
+    fn get() -> &'static Self {
+        match CLUSTER.get_or_init(Self::start) {
+            Ok(cluster) => cluster,
+            Err(why) => panic!("{why}"),
+        }
+    }
+
     fn start() -> Result<Self, String> {
-        let programs = find_programs().ok_or(NOT_INSTALLED)?;
         let password = uuid::Uuid::new_v4().simple().to_string();
+        let mut settings = SETTINGS.to_owned();
+        if std::env::var_os("LICET_TEST_NOTE_STATEMENTS").is_some() {
+            settings += NOTING_STATEMENTS;
+        }
+        if is_on_citus() {
+            settings += NODE;
+        }
+        let count = if is_on_citus() { 3 } else { 1 };
+        let servers = (0..count).map(|_| Server::start(&password, &settings));
+        let servers = servers.collect::<Result<_, _>>()?;
+        let cluster = Self { servers, password };
+        cluster.create_roles()?;
+        Ok(cluster)
+    }
+
+    fn create_roles(&self) -> Result<(), String> {
+        let role = |area| format!("CREATE ROLE {area} LOGIN PASSWORD '{}'", self.password);
+        let roles = AREAS.map(role);
+        on_new_runtime(async || self.run_on_each("postgres", &roles).await)
+    }
+
+    /// Has the services migrate their schemas in the template, and divides its tables.
+    async fn create_template(&self) -> Result<(), String> {
+        let create = format!("CREATE DATABASE {DIVIDED} TEMPLATE template0");
+        self.run_on_each("postgres", &[create]).await?;
+        if is_on_citus() {
+            self.connect_nodes().await?;
+        }
+        let template = self.database(DIVIDED.to_owned());
+        template.permit_schemas().await;
+        migrate(&template)
+            .await
+            .map_err(|fault| format!("{fault:?}"))?;
+        if is_on_citus() {
+            for area in AREAS {
+                let distributed = distribute(&template.location(area, area), true).await;
+                distributed.map_err(|error| format!("{area}: {error}"))?;
+            }
+            // Citus stays connected to it, and nobody can copy it then.
+            return self.run_on_each("postgres", &shutting_out(DIVIDED)).await;
+        }
+        let server = self.connect(DIVIDED).await;
+        for area in AREAS {
+            let divide = include_str!("divide.sql");
+            let sql = format!("SET ROLE {area}; SET search_path = {area}; {divide}; RESET ROLE");
+            let divided = server.execute_unprepared(&sql).await;
+            divided.map_err(|error| format!("{area}: {error}"))?;
+        }
+        server.close().await.map_err(|error| error.to_string())
+    }
+
+    /// Makes the first server the coordinator of Citus, and the others its workers. Copies of the database have the
+    /// same nodes.
+    async fn connect_nodes(&self) -> Result<(), String> {
+        let extension = "CREATE EXTENSION citus".to_owned();
+        self.run_on_each(DIVIDED, &[extension]).await?;
+        let server = self.connect(DIVIDED).await;
+        for (place, Server { port, .. }) in self.servers.iter().enumerate() {
+            let function = match place {
+                0 => "citus_set_coordinator_host",
+                _ => "citus_add_node",
+            };
+            let added = server
+                .execute_unprepared(&format!("SELECT {function}('127.0.0.1', {port})"))
+                .await;
+            added.map_err(|error| error.to_string())?;
+        }
+        server.close().await.map_err(|error| error.to_string())
+    }
+
+    /// Runs statements on each server.
+    async fn run_on_each(&self, database: &str, statements: &[String]) -> Result<(), String> {
+        for server in &self.servers {
+            let server = server.connect(&self.password, database).await;
+            for statement in statements {
+                let ran = server.execute_unprepared(statement).await;
+                ran.map_err(|error| format!("{statement}: {error}"))?;
+            }
+            server.close().await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn database(&self, name: String) -> TestDatabase {
+        let servers = format!("127.0.0.1:{}", self.servers[0].port);
+        TestDatabase::at(servers, self.password.clone(), name)
+    }
+
+    /// A connection to the first server.
+    async fn connect(&self, database: &str) -> sea_orm::DatabaseConnection {
+        self.servers[0].connect(&self.password, database).await
+    }
+}
+
+impl Server {
+    fn start(password: &str, settings: &str) -> Result<Self, String> {
+        let programs = find_programs().ok_or(NOT_INSTALLED)?;
         let mut trouble = String::new();
         // Another process may take the port between its choice and its use.
         for _ in 0..3 {
             let port = free_port();
-            match guard(&programs, port, &password, SETTINGS) {
+            match guard(&programs, port, password, settings) {
                 Ok(guardian) => {
-                    let cluster = Self {
+                    return Ok(Self {
                         port,
-                        password,
                         _guardian: guardian,
-                    };
-                    cluster.create_roles()?;
-                    return Ok(cluster);
+                    });
                 }
                 Err(why) => trouble = why,
             }
@@ -185,37 +385,10 @@ impl Cluster {
         ))
     }
 
-    fn create_roles(&self) -> Result<(), String> {
-        let mut sql = String::new();
-        for area in AREAS {
-            let _ = writeln!(
-                sql,
-                "CREATE ROLE {area} LOGIN PASSWORD '{}';",
-                self.password
-            );
-        }
-        // A new thread, because the caller may be inside a runtime.
-        std::thread::scope(|scope| {
-            let made = scope.spawn(|| {
-                let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-                runtime.block_on(async {
-                    let server = self.connect("postgres").await;
-                    server
-                        .execute_unprepared(&sql)
-                        .await
-                        .map_err(|error| error.to_string())?;
-                    server.close().await.map_err(|error| error.to_string())
-                })
-            });
-            made.join()
-                .unwrap_or_else(|_| Err("creating the roles panicked".to_owned()))
-        })
-    }
-
-    async fn connect(&self, database: &str) -> sea_orm::DatabaseConnection {
+    async fn connect(&self, password: &str, database: &str) -> sea_orm::DatabaseConnection {
         let url = format!(
-            "postgres://postgres:{}@127.0.0.1:{}/{database}",
-            self.password, self.port
+            "postgres://postgres:{password}@127.0.0.1:{}/{database}",
+            self.port
         );
         let mut options = sea_orm::ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);

@@ -217,6 +217,26 @@ pub(crate) fn database_option(location: &Location) -> String {
     }
 }
 
+/// Runs a command of `licet database` and returns what it prints.
+pub(crate) async fn database_command(
+    name: &'static str,
+    location: &Location,
+    more: &'static [&'static str],
+) -> Result<String, String> {
+    let database = database_option(location);
+    let running = tokio::task::spawn_blocking(move || {
+        let fixed = ["database", name, "--database", &database];
+        let arguments: Vec<&str> = fixed.into_iter().chain(more.iter().copied()).collect();
+        licet(&arguments)
+    });
+    let output = running.await.unwrap();
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
 /// A running `licet serve san-licensing`, killed at the latest when it is dropped.
 pub(crate) struct SanLicensingProcess {
     log: NamedTempFile,

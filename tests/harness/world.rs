@@ -34,42 +34,78 @@ use tokio::net::TcpListener;
 
 use super::{
     Backend, channel::Channel, clock::StandingClock, free_port, postgres::TestDatabase,
-    small_disk::SmallDisk,
+    small_disk::SmallDisk, standby::Servers,
 };
 
 /// The location of each service's store, on the test's database.
 pub(crate) struct Storage {
     folder: TempDir,
-    /// The disk of the stores, if the test fills it.
-    disk: Option<SmallDisk>,
     database: Option<TestDatabase>,
+    /// The database's servers, if the test has its own.
+    _servers: Option<Servers>,
+    /// The disk of the stores, if the test fills it. It is unmounted after the servers have stopped.
+    disk: Option<SmallDisk>,
     /// An entry for each loss of a service's store.
     lost: Vec<String>,
 }
 
 impl Storage {
+    /// Empty: the first use of a location creates its store.
     pub(crate) async fn create(backend: Backend) -> Self {
         let database = match backend {
             Backend::Sqlite => None,
             Backend::Postgres => Some(TestDatabase::create().await),
         };
+        Self::with(database)
+    }
+
+    async fn create_for_services(backend: Backend) -> Self {
+        Self::with(match backend {
+            Backend::Sqlite => None,
+            Backend::Postgres => Some(TestDatabase::create_for_services().await),
+        })
+    }
+
+    /// With the stores of the services on PostgreSQL, whose tables are divided by account.
+    pub(crate) async fn create_divided() -> Self {
+        Self::with(Some(TestDatabase::create_divided().await))
+    }
+
+    /// With the stores of the services on PostgreSQL.
+    pub(crate) async fn create_with_stores() -> Self {
+        Self::with(Some(TestDatabase::create_with_stores().await))
+    }
+
+    /// Runs SQL in the database on PostgreSQL as its administrator.
+    pub(crate) async fn administer(&self, sql: &str) {
+        match &self.database {
+            Some(database) => database.administer(sql).await,
+            None => panic!("the stores are not on PostgreSQL"),
+        }
+    }
+
+    /// On a disk of the test's own. PostgreSQL is the test's own as well: a server that cannot write a
+    /// database's pages fails in all its databases.
+    async fn create_on(backend: Backend, disk: SmallDisk) -> Self {
+        let servers = match backend {
+            Backend::Sqlite => None,
+            Backend::Postgres => Some(Servers::start_on(&disk).await),
+        };
         Self {
-            folder: tempfile::tempdir().unwrap(),
-            disk: None,
-            database,
+            folder: tempfile::tempdir_in(disk.folder()).unwrap(),
+            database: servers.as_ref().map(Servers::database),
+            _servers: servers,
+            disk: Some(disk),
             lost: Vec::new(),
         }
     }
 
-    async fn create_on(backend: Backend, disk: SmallDisk) -> Self {
-        let database = match backend {
-            Backend::Sqlite => None,
-            Backend::Postgres => Some(TestDatabase::create_on(&disk).await),
-        };
+    fn with(database: Option<TestDatabase>) -> Self {
         Self {
-            folder: tempfile::tempdir_in(disk.folder()).unwrap(),
-            disk: Some(disk),
+            folder: tempfile::tempdir().unwrap(),
             database,
+            _servers: None,
+            disk: None,
             lost: Vec::new(),
         }
     }
@@ -96,6 +132,8 @@ pub(crate) struct World {
     /// The time, unless the world is on the suite's own clock.
     pub(crate) time: Arc<StandingClock>,
     suite: Suite,
+    /// Billing's setting.
+    pub(crate) seller: Option<licet_billing::Seller>,
     storage: Arc<Storage>,
     faults: Option<Arc<dyn FaultPlan>>,
     billing_port: u16,
@@ -122,6 +160,15 @@ async fn listener(port: u16) -> TcpListener {
 }
 
 impl World {
+    /// As [`World::start`], with a seller.
+    pub(crate) async fn start_as(backend: Backend, seller: &str) -> Self {
+        let mut world = Self::prepare(backend, None).await;
+        world.seller = Some(seller.parse().unwrap());
+        world.start_billing().await;
+        world.start_orders().await;
+        world
+    }
+
     /// Starts Billing and Orders on a clock that stands still.
     pub(crate) async fn start(backend: Backend) -> Self {
         let mut world = Self::prepare(backend, None).await;
@@ -179,6 +226,14 @@ impl World {
         world
     }
 
+    /// As [`World::start_whole`], on servers of the test's own.
+    pub(crate) async fn start_whole_at(servers: &Servers) -> Self {
+        let storage = Storage::with(Some(servers.database()));
+        let mut world = Self::on_storage(Arc::new(storage), None);
+        world.start_all().await;
+        world
+    }
+
     async fn start_all(&mut self) {
         self.start_billing().await;
         self.start_san_licensing().await;
@@ -197,14 +252,6 @@ impl World {
         self.stop_billing().await;
     }
 
-    /// Stops all services and unmounts their disk.
-    pub(crate) async fn end(mut self) {
-        self.stop_all().await;
-        if let (Some(database), Some(_)) = (&self.storage.database, &self.storage.disk) {
-            database.drop_with_tablespace().await;
-        }
-    }
-
     /// The small disk that the stores are on.
     pub(crate) fn disk(&self) -> &SmallDisk {
         self.storage.disk.as_ref().unwrap()
@@ -212,7 +259,7 @@ impl World {
 
     /// A world at an instant, without services or stores so far.
     pub(crate) async fn empty_at(backend: Backend, now: Instant) -> Self {
-        let world = Self::prepare(backend, None).await;
+        let world = Self::on_storage(Arc::new(Storage::create(backend).await), None);
         world.time.move_to(now);
         world
     }
@@ -229,7 +276,10 @@ impl World {
     }
 
     async fn prepare(backend: Backend, test_clock: Option<&str>) -> Self {
-        Self::on_storage(Arc::new(Storage::create(backend).await), test_clock)
+        Self::on_storage(
+            Arc::new(Storage::create_for_services(backend).await),
+            test_clock,
+        )
     }
 
     fn on_storage(storage: Arc<Storage>, test_clock: Option<&str>) -> Self {
@@ -251,6 +301,7 @@ impl World {
             suite,
             storage,
             faults: None,
+            seller: None,
             billing_port,
             orders_port,
             san_licensing_port: free_port(),
@@ -273,6 +324,7 @@ impl World {
         let listener = listener(self.billing_port).await;
         let service = licet_billing::build(licet_billing::Deps {
             location: self.storage.location("billing"),
+            seller: self.seller.clone(),
         });
         let limits = Limits {
             drain_seconds: 1,
@@ -354,6 +406,11 @@ impl World {
         };
         let running = server::start(service.await.unwrap(), listener, &limits, &self.suite).await;
         running.unwrap()
+    }
+
+    /// Services that start later prune as if so many more days of real time had passed.
+    pub(crate) fn prune_as_if_after(&mut self, days: i64) {
+        self.suite.prune_ahead = chrono::TimeDelta::days(days);
     }
 
     /// Makes calls from services that start later fail as `faults` says.
@@ -491,6 +548,15 @@ impl World {
     }
 
     /// The channel to an instance of SanLicensing, counted from 0.
+    pub(crate) fn san_port(&self, instance: usize) -> u16 {
+        self.san_licensing[instance].port
+    }
+
+    /// Has an Orders that starts later call SanLicensing at this port.
+    pub(crate) fn call_san_licensing_at(&mut self, port: u16) {
+        self.san_licensing_port = port;
+    }
+
     pub(crate) fn san_channel(&self, instance: usize) -> Channel {
         self.san_licensing[instance].channel.clone()
     }

@@ -18,7 +18,7 @@ use licet_contracts::{
 use licet_domain::{clock::Instant, money::Money};
 use tonic::{Response, Status};
 
-use super::random::{Random, from_variable};
+use super::random::{Random, from_variable, histories_to_play};
 use crate::harness::{
     Backend, certificates,
     clock::{instant, shifted},
@@ -50,8 +50,8 @@ mod al_4_whoever_used_a_term_longer_than_the_limits_pays_for_it {
 }
 
 /// The seeds of the histories to play, or only the one to repeat.
-pub(super) fn seeds(usual: u64) -> Vec<u64> {
-    let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(usual);
+pub(super) fn seeds() -> Vec<u64> {
+    let count = histories_to_play();
     let mut chance = Random::from_variable_or_chance("LICET_TEST_SEED");
     if std::env::var_os("LICET_TEST_SEED").is_some() {
         return vec![chance.seed()];
@@ -149,7 +149,7 @@ struct Standing {
 async fn histories(backend: Backend) {
     let world = start(backend).await;
     let mut happened = BTreeMap::<String, u32>::new();
-    let seeds = seeds(200);
+    let seeds = seeds();
     for (number, seed) in seeds.iter().enumerate() {
         println!(
             "history {number}: LICET_TEST_SEED={seed} LICET_TEST_START={} repeat it",

@@ -14,7 +14,7 @@ use super::{
     billing_asks::Ask,
     billing_model::{Model, No},
     billing_prices::Product,
-    random::{Random, from_variable},
+    random::{Random, from_variable, histories_to_play},
 };
 use crate::harness::{
     Backend, channel::Channel, errors::Refused, instances::Ways, request_id, run_within,
@@ -59,7 +59,7 @@ const STEPS: [(&str, u64); 13] = [
 type Happened = BTreeMap<(&'static str, &'static str), u32>;
 
 async fn histories(backend: Backend) {
-    let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(200_u64);
+    let count = histories_to_play();
     let steps = from_variable("LICET_TEST_STEPS").unwrap_or(16_u64);
     let mut seeds = Random::from_variable_or_chance("LICET_TEST_SEED");
     // A given seed repeats one history only.

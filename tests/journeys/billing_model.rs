@@ -154,7 +154,7 @@ pub(super) struct Model {
     pub(super) entries: Vec<Entry>,
     /// The days after which there is no full refund, and no refund at all (AL-4).
     pub(super) refund_days: (i64, i64),
-    /// Whether the days of a refund count from the purchase.
+    /// Whether the refund period starts at the purchase; otherwise it starts at the first issuance.
     pub(super) counts_from_purchase: bool,
 }
 

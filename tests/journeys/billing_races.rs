@@ -42,6 +42,7 @@ on_both_databases![
     al_4_of_an_approval_and_a_rejection_one_is_made,
     bl_3_an_approval_and_a_cancelled_change_credit_nothing_twice,
     bl_2_one_request_at_both_instances_is_done_once,
+    bl_8_of_charges_at_once_some_are_refused_and_no_number_is_missing,
 ];
 
 /// A world with channels to its two instances; the second one's clock is ahead (T-5).
@@ -135,9 +136,11 @@ pub(super) fn deposit_request(account_id: &str, amount: &str) -> DepositRequest 
 
 async fn md_6_of_two_charges_of_one_quote_one_is_made(backend: Backend) {
     let field = Field::open(backend).await;
-    let account_id = field.world.account_with("1000.00").await;
+    let account_id = field.world.empty_account().await;
     for round in 1..=ROUNDS {
         let quote = field.month(&account_id).await;
+        // The charge that is made leaves nothing for another, and yet the others are told of the quote.
+        field.world.deposit(&account_id, "12.00").await;
         let rivals = (0..RIVALS).map(|_| charge_request(&quote)).collect();
         let (charged, refused) = one_of(field.race(rivals).await, "QUOTE_SPENT");
         let invoice = charged.invoice.unwrap();
@@ -148,7 +151,7 @@ async fn md_6_of_two_charges_of_one_quote_one_is_made(backend: Backend) {
         let issued = field.world.invoices_of_account(&account_id).await;
         assert_eq!(issued.len(), round);
     }
-    assert_eq!(field.world.balance(&account_id).await, "856.00 USD");
+    assert_eq!(field.world.balance(&account_id).await, "0.00 USD");
     field.verify().await;
 }
 
@@ -406,5 +409,32 @@ async fn bl_3_an_approval_and_a_cancelled_change_credit_nothing_twice(backend: B
         assert_eq!((after.credited, after.held), (usd("98.00"), usd("0.00")));
         assert_eq!(field.world.balance(&account_id).await, "98.00 USD");
     }
+    field.verify().await;
+}
+
+async fn bl_8_of_charges_at_once_some_are_refused_and_no_number_is_missing(backend: Backend) {
+    const PAID: usize = 2;
+    let field = Field::open(backend).await;
+    let mut requests = Vec::new();
+    for _ in 0..RIVALS {
+        // Enough for two months at 12.00.
+        let account_id = field.world.account_with("30.00").await;
+        for _ in 0..RIVALS {
+            requests.push(charge_request(&field.month(&account_id).await));
+        }
+    }
+    let answers = field.race(requests).await;
+    let mut numbers = Vec::new();
+    for answer in answers {
+        match answer {
+            Ok(charged) => numbers.push(charged.invoice.unwrap().number),
+            Err(refused) => assert_eq!(refused.reason, "INSUFFICIENT_FUNDS"),
+        }
+    }
+    numbers.sort();
+    let expected: Vec<_> = (1..=RIVALS * PAID)
+        .map(|number| format!("INV-{number:06}"))
+        .collect();
+    assert_eq!(numbers, expected);
     field.verify().await;
 }

@@ -74,7 +74,6 @@ fn fill_up(backend: Backend, limit: Limit) {
             load.acknowledged,
             load.refused
         );
-        load.world.end().await;
     });
 }
 

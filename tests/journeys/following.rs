@@ -23,7 +23,10 @@ use licet_domain::{certificate::parse_chain, clock::Instant};
 use licet_runtime::peer::{FaultPlan, Interference};
 use tonic::Request;
 
-use crate::contracts::peer_stores::{accept, store_id};
+use crate::contracts::{
+    peer_stores::{accept, store_id},
+    pruning::{mark, pruned},
+};
 use crate::harness::{
     Backend,
     books::BackDoor,
@@ -40,6 +43,8 @@ on_both_databases![
     x_1_a_revocation_waits_for_whoever_is_away,
     x_1_an_event_that_comes_again_or_back_changes_nothing,
     x_1_a_revocation_before_its_certificate_waits_for_it,
+    x_1_a_revocation_stored_without_its_account_waits_no_less,
+    x_1_a_revocation_that_was_pruned_comes_with_the_record,
     x_1_what_the_authority_reports_to_a_license_reaches_the_order,
     x_1_two_instances_apply_an_event_once,
     x_1_a_new_store_of_san_licensing_is_followed_from_its_beginning,
@@ -48,7 +53,7 @@ on_both_databases![
 
 const NAMES: [&str; 2] = ["www.example.com", "a.example"];
 
-async fn started(backend: Backend) -> (World, License) {
+pub(super) async fn started(backend: Backend) -> (World, License) {
     let (mut world, license) = World::start_licensed(backend, 100).await;
     world.start_orders().await;
     world.stock().await;
@@ -56,7 +61,7 @@ async fn started(backend: Backend) -> (World, License) {
 }
 
 /// An order under the licence, whose certificate may be signed.
-async fn begun(world: &World, license: &License, list: &[&str]) -> Order {
+pub(super) async fn begun(world: &World, license: &License, list: &[&str]) -> Order {
     let request = PlaceOrderRequest {
         san_license_id: license.license_id.clone(),
         ..multi_domain_request(&license.account_id, list)
@@ -80,14 +85,18 @@ async fn begin(world: &World, order: &Order) {
 }
 
 /// An order with its recorded certificate.
-async fn issued(world: &World, license: &License, list: &[&str]) -> (Order, Certificate) {
+pub(super) async fn issued(
+    world: &World,
+    license: &License,
+    list: &[&str],
+) -> (Order, Certificate) {
     let order = begun(world, license, list).await;
     let certificate = world.record(&order.order_id).await;
     (order, certificate)
 }
 
 /// The licence's active certificates, as SanLicensing shows them.
-async fn active(world: &World, license: &License) -> Vec<SanCertificate> {
+pub(super) async fn active(world: &World, license: &License) -> Vec<SanCertificate> {
     let ask = ListCertificatesRequest {
         license_id: license.license_id.clone(),
         state: licet_contracts::sanlicensing::v1::CertificateState::Active.into(),
@@ -98,7 +107,7 @@ async fn active(world: &World, license: &License) -> Vec<SanCertificate> {
 }
 
 /// Revokes all certificates of the licence in SanLicensing, for a compromised key; returns the request id.
-async fn revoke_all(world: &World, license: &License) -> String {
+pub(super) async fn revoke_all(world: &World, license: &License) -> String {
     let all = active(world, license).await;
     let mut request = world
         .revocation(license, &all.iter().collect::<Vec<_>>())
@@ -116,7 +125,7 @@ async fn revoke_all(world: &World, license: &License) -> String {
     id
 }
 
-async fn get(world: &World, certificate: &Certificate) -> Certificate {
+pub(super) async fn get(world: &World, certificate: &Certificate) -> Certificate {
     let ask = GetCertificateRequest {
         certificate_id: certificate.certificate_id.clone(),
     };
@@ -124,7 +133,7 @@ async fn get(world: &World, certificate: &Certificate) -> Certificate {
     answer.into_inner().certificate.unwrap()
 }
 
-async fn revoked(world: &World, certificate: &Certificate) -> Certificate {
+pub(super) async fn revoked(world: &World, certificate: &Certificate) -> Certificate {
     eventually("the certificate counts as revoked", || async {
         let found = get(world, certificate).await;
         (found.state() == CertificateState::Revoked).then_some(found)
@@ -146,14 +155,14 @@ async fn history(world: &World, order: &Order) -> Vec<HistoryEntry> {
     entries
 }
 
-async fn revocations(world: &World, order: &Order) -> Vec<HistoryEntry> {
+pub(super) async fn revocations(world: &World, order: &Order) -> Vec<HistoryEntry> {
     let mut entries = history(world, order).await;
     entries.retain(|entry| entry.r#type == "licet.orders.certificate.revoked.v1");
     entries
 }
 
 /// Waits until Orders has applied every event of SanLicensing's log.
-async fn followed(world: &World, door: &BackDoor) {
+pub(super) async fn followed(world: &World, door: &BackDoor) {
     let last = eventually("all of SanLicensing's events are in its log", || async {
         let door = BackDoor::open(&world.san_licensing_location()).await;
         let waiting = door.run("UPDATE outbox SET why = why").await;
@@ -349,6 +358,43 @@ impl FaultPlan for Forgetting {
 }
 
 async fn x_1_a_revocation_before_its_certificate_waits_for_it(backend: Backend) {
+    revoked_before_recorded(backend, Meanwhile::Nothing).await;
+}
+
+async fn x_1_a_revocation_stored_without_its_account_waits_no_less(backend: Backend) {
+    revoked_before_recorded(backend, Meanwhile::Upgraded).await;
+}
+
+/// Rewrites the revocations that wait as versions before the tenant key stored them.
+async fn undo_tenant_key(door: &BackDoor) {
+    let columns = "san_certificate_id, reason, san_revoke_us, caller, method, request_id";
+    for sql in [
+        format!("CREATE TABLE earlier AS SELECT {columns} FROM early_revocation"),
+        "DROP TABLE early_revocation".to_owned(),
+        "ALTER TABLE earlier RENAME TO early_revocation".to_owned(),
+    ] {
+        door.run(&sql).await;
+    }
+    let migrations = "DELETE FROM seaql_migrations
+        WHERE version IN ('orders_0017_tenant_key', 'orders_0018_retention')";
+    assert_eq!(door.run(migrations).await, 2);
+}
+
+async fn x_1_a_revocation_that_was_pruned_comes_with_the_record(backend: Backend) {
+    revoked_before_recorded(backend, Meanwhile::Pruned).await;
+}
+
+/// What happens between the revocation and the record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    Nothing,
+    /// Orders is upgraded.
+    Upgraded,
+    /// So much time passes that the revocation is pruned in Orders, and replay records in SanLicensing.
+    Pruned,
+}
+
+async fn revoked_before_recorded(backend: Backend, meanwhile: Meanwhile) {
     let (mut world, license) = World::start_licensed(backend, 100).await;
     let forgetting = Arc::new(Forgetting::default());
     world.interfere(forgetting.clone());
@@ -368,6 +414,31 @@ async fn x_1_a_revocation_before_its_certificate_waits_for_it(backend: Backend) 
     revoke_all(&world, &license).await;
     followed(&world, &door).await;
     assert_eq!(revocations(&world, &order).await, []);
+    let stored = "UPDATE early_revocation SET reason = reason";
+    match meanwhile {
+        Meanwhile::Nothing => {}
+        Meanwhile::Upgraded => {
+            world.stop_orders().await;
+            undo_tenant_key(&door).await;
+            world.start_orders().await;
+            followed(&world, &door).await;
+        }
+        Meanwhile::Pruned => {
+            assert_eq!(door.run(stored).await, 1);
+            world.stop_orders().await;
+            world.stop_san_licensing(0).await;
+            world.prune_as_if_after(181);
+            world.time.advance_days(181);
+            let there = mark(&world.san_licensing_location()).await;
+            world.start_san_licensing().await;
+            world.start_orders().await;
+            eventually("the revocation is pruned", || async {
+                (door.run(stored).await == 0).then_some(())
+            })
+            .await;
+            pruned(&there).await;
+        }
+    }
 
     forgetting.0.store(false, Ordering::Relaxed);
     world.settled(&order.order_id).await;
@@ -389,12 +460,13 @@ async fn x_1_a_revocation_before_its_certificate_waits_for_it(backend: Backend) 
         ]),
         "{kinds:?}"
     );
-    assert_eq!(entries.last().unwrap().caller, "security-team");
-    assert_eq!(
-        door.run("UPDATE early_revocation SET reason = reason")
-            .await,
-        0
-    );
+    // Who asked for a pruned one is known to SanLicensing alone.
+    let caller = match meanwhile {
+        Meanwhile::Nothing | Meanwhile::Upgraded => "security-team",
+        Meanwhile::Pruned => "san-licensing",
+    };
+    assert_eq!(entries.last().unwrap().caller, caller);
+    assert_eq!(door.run(stored).await, 0);
 }
 
 /// The report that an order's certificate, given by its chain, was revoked.

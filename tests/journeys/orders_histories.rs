@@ -12,7 +12,7 @@ use super::{
     billing_model::DAY_MICROS,
     billing_prices::{Item, Product},
     orders_tracked::{DOMAINS, TrackedOrder},
-    random::{Random, from_variable},
+    random::{Random, from_variable, histories_to_play},
 };
 use crate::harness::{
     Backend, channel::Channel, clock::shifted, errors::Refused, run_within, world::World,
@@ -57,7 +57,7 @@ const STEPS: [(&str, u64); 14] = [
 type Happened = BTreeMap<(&'static str, String), u32>;
 
 async fn histories(backend: Backend) {
-    let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(200_u64);
+    let count = histories_to_play();
     let steps = from_variable("LICET_TEST_STEPS").unwrap_or(16_u64);
     let mut seeds = Random::from_variable_or_chance("LICET_TEST_SEED");
     // A given seed repeats one history only.

@@ -6,6 +6,14 @@ pub(super) fn from_variable<T: std::str::FromStr>(variable: &str) -> Option<T> {
     Some(text.parse().ok().expect("the variable has a valid value"))
 }
 
+/// The number of histories that a test plays on each database: `tests/run nightly` plays far more.
+const HISTORIES: u64 = 60;
+
+/// The number of histories to play; LICET_TEST_HISTORIES sets it.
+pub(super) fn histories_to_play() -> u64 {
+    from_variable("LICET_TEST_HISTORIES").unwrap_or(HISTORIES)
+}
+
 /// A sequence of numbers determined by its seed.
 pub(super) struct Random {
     seed: u64,

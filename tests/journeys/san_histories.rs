@@ -26,7 +26,7 @@ use licet_oracle::licenses::{
 use tonic::Code;
 
 use super::{
-    random::{Random, from_variable},
+    random::{Random, from_variable, histories_to_play},
     san_shown::{name_of, options, shown_usage, sold_term},
 };
 use crate::harness::{
@@ -78,7 +78,7 @@ fn whole_second(time: Instant) -> Instant {
 }
 
 async fn histories(backend: Backend) {
-    let count = from_variable("LICET_TEST_HISTORIES").unwrap_or(200);
+    let count = histories_to_play();
     let steps = from_variable("LICET_TEST_STEPS").unwrap_or(15);
     let mut seeds = Random::from_variable_or_chance("LICET_TEST_SEED");
     // A given seed repeats one history only.

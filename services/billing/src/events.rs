@@ -6,7 +6,7 @@ use licet_domain::{
     ids::{CreditNoteId, EntryId, InvoiceId, QuoteId},
     money::{Currency, Money},
 };
-use licet_runtime::event_types;
+use licet_runtime::{database::Number, event_types};
 use serde::{Serialize, Serializer};
 
 use crate::rules::{
@@ -147,11 +147,20 @@ pub(crate) struct QuoteCreated<'a> {
     pub(crate) subject: SubjectFields<'a>,
 }
 
+/// Quotes that had expired without being charged were deleted, each long after it could be accepted (MD-6).
+#[derive(Serialize)]
+pub(crate) struct QuotesPruned<'a> {
+    /// The deleted rows, as the events that wrote them name their seals.
+    pub(crate) unsealed: &'a [String],
+}
+
 /// A quote was charged (BL-1).
 #[derive(Serialize)]
 pub(crate) struct InvoiceIssued<'a> {
+    /// Who issued it.
+    pub(crate) seller: &'a str,
     /// Its number in the seller's series (BL-8).
-    pub(crate) number: Option<i64>,
+    pub(crate) number: Number,
     /// The charged quote.
     pub(crate) quote_id: QuoteId,
     /// The sum of its lines.
@@ -186,9 +195,11 @@ pub(crate) struct InvoicePaid {
 
 /// An invoice was credited, as goodwill or for a cancelled domain change (BL-3, BL-4).
 #[derive(Serialize)]
-pub(crate) struct CreditNoteIssued {
+pub(crate) struct CreditNoteIssued<'a> {
+    /// Who issued it.
+    pub(crate) seller: &'a str,
     /// Its number in the seller's series (BL-8).
-    pub(crate) number: Option<i64>,
+    pub(crate) number: Number,
     /// The credited invoice.
     pub(crate) invoice_id: InvoiceId,
     /// The sum of its lines.
@@ -286,9 +297,10 @@ event_types! {
     ProductUpdated<'_> => "licet.billing.product.updated.v1",
     PricesSet => "licet.billing.prices.set.v1",
     QuoteCreated<'_> => "licet.billing.quote.created.v1",
+    QuotesPruned<'_> => "licet.billing.quotes.pruned.v1",
     InvoiceIssued<'_> => "licet.billing.invoice.issued.v1",
     InvoicePaid => "licet.billing.invoice.paid.v1",
-    CreditNoteIssued => "licet.billing.credit_note.issued.v1",
+    CreditNoteIssued<'_> => "licet.billing.credit_note.issued.v1",
     RefundDecided<'_> => "licet.billing.refund.decided.v1",
     RefundExtended<'_> => "licet.billing.refund.extended.v1",
     RefundLowered<'_> => "licet.billing.refund.lowered.v1",

@@ -5,6 +5,7 @@ mod convert;
 mod events;
 mod queries;
 mod rendering;
+mod retention;
 mod rpc;
 mod rules;
 mod store;
@@ -34,6 +35,7 @@ use crate::rpc::{
     refund_service::RefundRpc,
 };
 
+pub use crate::rules::numbers::Seller;
 pub use licet_runtime::verification::{Check, Difference, Verification};
 
 /// What Billing needs to run.
@@ -41,6 +43,8 @@ pub use licet_runtime::verification::{Check, Difference, Verification};
 pub struct Deps {
     /// Its database; the schema is migrated when the service is built.
     pub location: Location,
+    /// Who issues invoices and credit notes; `None`: the seller of the store, and of a new one the default.
+    pub seller: Option<Seller>,
 }
 
 /// Builds the service, ready to be served.
@@ -51,6 +55,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let database = Database::open_rewriting(&deps.location, store::MIGRATIONS, &store::REWRITES)
         .await?
         .naming(store::SUBJECTS);
+    let seller = store::numbers::seller(&database, deps.seller.as_ref()).await?;
     let mut routes = RoutesBuilder::default();
     macro_rules! serve {
         ($server:ident, $rpc:expr) => {
@@ -59,22 +64,36 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     }
     let schema = || database.clone();
     serve!(CatalogServiceServer, CatalogRpc { database: schema() });
-    serve!(AccountServiceServer, AccountRpc { database: schema() });
+    serve!(
+        AccountServiceServer,
+        AccountRpc {
+            database: schema(),
+            seller: seller.clone(),
+        }
+    );
     serve!(QuoteServiceServer, QuoteRpc { database: schema() });
     serve!(
         InvoiceServiceServer,
         InvoiceRpc {
             database: schema(),
+            seller: seller.clone(),
             charge_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_CHARGES)),
         }
     );
-    serve!(RefundServiceServer, RefundRpc { database: schema() });
+    serve!(
+        RefundServiceServer,
+        RefundRpc {
+            database: schema(),
+            seller,
+        }
+    );
     Ok(Service {
         name: "billing",
         routes,
         database,
         operations: None,
         due: Vec::new(),
+        retentions: &retention::ALL,
     })
 }
 

@@ -6,6 +6,7 @@ mod convert;
 mod events;
 mod peers;
 mod queries;
+mod retention;
 mod rpc;
 mod rules;
 mod store;
@@ -21,10 +22,12 @@ use licet_contracts::orders::v1::{
 };
 use licet_domain::clock::Clock;
 use licet_runtime::{
+    bookmark::Bookmark,
     chain,
     database::{Database, Location},
     fault::Fault,
-    follower::Follower,
+    follow_position,
+    follower::{Follow, Follower},
     operation::{Operations, Registry},
     operation_service::OperationRpc,
     peer::PeerChannel,
@@ -138,6 +141,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database,
         operations: Some(OperationRpc::of::<Orders, _>(operations)),
         due,
+        retentions: &retention::ALL,
     })
 }
 
@@ -190,4 +194,14 @@ pub async fn verify(location: &Location) -> Result<Verification, Fault> {
     Ok(Verification {
         checks: checks.into(),
     })
+}
+
+/// The bookmarks in SanLicensing's event log up to which its events are applied, for
+/// `licet_san_licensing::verify_bookmarks`.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn list_bookmarks(location: &Location) -> Result<Vec<Bookmark>, Fault> {
+    let database = Database::open_read_only(location, store::MIGRATIONS).await?;
+    follow_position::list_bookmarks(&database, FollowRevocations::SOURCE).await
 }

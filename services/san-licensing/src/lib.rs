@@ -6,6 +6,7 @@ mod events;
 mod peers;
 mod queries;
 mod quota;
+mod retention;
 mod rpc;
 mod rules;
 mod store;
@@ -21,9 +22,11 @@ use licet_contracts::sanlicensing::v1::{
 };
 use licet_domain::clock::Clock;
 use licet_runtime::{
+    bookmark::Bookmark,
     chain,
     database::{Database, Location},
     fault::Fault,
+    follow_position,
     operation::{Operations, Registry},
     operation_service::OperationRpc,
     peer::PeerChannel,
@@ -137,6 +140,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
         database,
         operations: Some(OperationRpc::of::<Licenses, _>(operations)),
         due,
+        retentions: &retention::ALL,
     })
 }
 
@@ -175,5 +179,21 @@ pub async fn verify(location: &Location) -> Result<Verification, Fault> {
     let checks = chain::check_log(&database.read()).await?;
     Ok(Verification {
         checks: checks.into(),
+    })
+}
+
+/// Verifies that a store's event log still has what Orders has followed, by the bookmarks of Orders' store, which
+/// must have been read before.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn verify_bookmarks(
+    location: &Location,
+    bookmarks: &[Bookmark],
+) -> Result<Verification, Fault> {
+    let database = Database::open_read_only(location, store::MIGRATIONS).await?;
+    let check = follow_position::check_bookmarks(bookmarks, &database.read()).await?;
+    Ok(Verification {
+        checks: vec![check],
     })
 }

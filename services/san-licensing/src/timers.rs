@@ -2,6 +2,7 @@
 //! revocations (SL-15), and emits the alerts of turns (SL-17).
 
 use std::{
+    cmp::Ordering,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -32,7 +33,7 @@ use crate::{
 
 /// Pause after a run without work; of missed revocations, after every run.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The most pairs of account and product of a round.
+/// The most pairs of account and product of a round. A pair counts once for each of its certificates.
 const PAIRS: u64 = 500;
 
 /// Allocates certificates to the licences that cover them. Keeps no record of its progress: unallocated
@@ -55,6 +56,12 @@ struct CoveredPair {
     is_incomplete: bool,
 }
 
+/// Compares pairs in the order of the database: by bytes.
+fn in_order(one: &&Pair, other: &&Pair) -> Ordering {
+    let text = |pair: &Pair| (pair.0.to_string(), pair.1.clone());
+    text(one).cmp(&text(other))
+}
+
 impl AllocateCertificates {
     /// The pairs of a round that have an active licence, and whether that was the last round.
     async fn find(&self, now: Instant) -> Result<(Vec<CoveredPair>, bool), Fault> {
@@ -64,18 +71,25 @@ impl AllocateCertificates {
             store::allocation::list_unallocated_pairs(&tx, after.as_ref(), PAIRS).await?;
         let incomplete =
             store::allocation::list_incomplete_pairs(&tx, after.as_ref(), PAIRS).await?;
-        let mut pairs: Vec<_> = unallocated.iter().chain(&incomplete).cloned().collect();
-        if pairs.is_empty() {
-            *self.lock_after() = None;
-            return Ok((Vec::new(), true));
-        }
-        // In the order of the database: by bytes.
-        pairs.sort_unstable_by_key(|(account, product)| (account.to_string(), product.clone()));
-        pairs.dedup();
+        // A full list is complete up to its last pair only.
         let most = usize::try_from(PAIRS).map_err(Fault::internal)?;
-        let is_last = pairs.len() < most;
-        pairs.truncate(most);
-        *self.lock_after() = pairs.last().filter(|_| !is_last).cloned();
+        let full = [&unallocated, &incomplete].into_iter();
+        let full = full.filter(|list| list.len() >= most);
+        let end = full
+            .filter_map(|list| list.last())
+            .min_by(in_order)
+            .cloned();
+        let each = unallocated.iter().chain(&incomplete).cloned();
+        let mut pairs: Vec<_> = each
+            .filter(|pair| end.as_ref().is_none_or(|end| in_order(&pair, &end).is_le()))
+            .collect();
+        pairs.sort_unstable_by(|one, other| in_order(&one, &other));
+        pairs.dedup();
+        let is_last = end.is_none();
+        *self.lock_after() = end;
+        if pairs.is_empty() {
+            return Ok((Vec::new(), is_last));
+        }
         let wanted: Vec<_> = pairs
             .iter()
             .map(|(account_id, product_id)| CoverageQuery {
@@ -280,9 +294,9 @@ impl DueWork for AlertOnTurns {
             let now = self.clock.now();
             let due = store::turns::list_due(&self.database.read(), now).await?;
             let mut completed = 0;
-            for (license_id, from) in due {
+            for (license, from) in due {
                 let is_first =
-                    alert_on_turns::run(&self.database, license_id, from, now, &timer()).await?;
+                    alert_on_turns::run(&self.database, license, from, now, &timer()).await?;
                 completed += u64::from(is_first);
             }
             Ok(completed)

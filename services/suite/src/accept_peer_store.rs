@@ -17,7 +17,7 @@ use crate::CommandError;
 pub(crate) struct Options {
     /// The database of the service that refuses the peer's store: sqlite:PATH, or
     /// postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA. The service may be running.
-    #[arg(long, env = "LICET_DATABASE")]
+    #[arg(long, env = "LICET_DATABASE", hide_env_values = true)]
     database: Location,
     /// The peer and the id of its new store, as named in the refusal: billing=UUID.
     #[arg(value_name = "PEER=STORE")]

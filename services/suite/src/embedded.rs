@@ -167,6 +167,7 @@ impl Services {
         let account_id = starter::load(&options.data, &location("billing"), limits, clock).await?;
         let service = licet_billing::build(licet_billing::Deps {
             location: location("billing"),
+            seller: None,
         })
         .await?;
         let billing = server::start(service, billing, limits, suite).await?;
@@ -208,7 +209,9 @@ impl Services {
              Billing       {}\n  \
              SanLicensing  {}\n\n\
              The starter catalogue has single-domain-dv, multi-domain-dv and, for SAN licences, \
-             intranet-dv. A first call to try:\n\n  \
+             intranet-dv. An account with a balance:\n\n  \
+             ACCOUNT={account_id}\n\n\
+             A first call to try:\n\n  \
              grpcurl -plaintext -d '{{\"account_id\": \"{account_id}\", \"product_id\": \"multi-domain-dv\", \
              \"term_months\": 12, \"common_name\": \"example.com\", \"server_software\": \"nginx\", \
              \"request_id\": \"'$(cat /proc/sys/kernel/random/uuid)'\"}}' \\\n    \

@@ -2,6 +2,7 @@
 
 mod accept_peer_store;
 mod chart;
+mod database;
 mod embedded;
 mod ingest;
 mod render;
@@ -57,6 +58,8 @@ struct Arguments {
 enum Command {
     /// Runs one service on its own database.
     Serve(serve::Options),
+    /// Prepares a service's database.
+    Database(database::Options),
     /// Lets a service work with a new store of a peer after the old one was lost for good.
     AcceptPeerStore(accept_peer_store::Options),
     /// Checks the stores for consistency, read-only, and prints the differences: every balance
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
     let ran = runtime.block_on(async {
         match arguments.command {
             Some(Command::Serve(options)) => serve::run(&options, &arguments.limits).await?,
+            Some(Command::Database(options)) => database::run(&options).await?,
             Some(Command::AcceptPeerStore(options)) => accept_peer_store::run(&options).await?,
             Some(Command::Verify(options)) => {
                 return verify::run(&options, arguments.embedded.data()).await;

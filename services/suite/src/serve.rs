@@ -26,8 +26,9 @@ enum Name {
 pub(crate) struct Options {
     /// The service to run.
     name: Name,
-    /// The database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA.
-    #[arg(long, env = "LICET_DATABASE")]
+    /// The database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA. Several hosts, as in
+    /// HOST:5432,OTHER:5432, are the servers of one database: the one that can be written is used.
+    #[arg(long, env = "LICET_DATABASE", hide_env_values = true)]
     database: Location,
     /// Creates the store if it does not exist. Use it for the first start only, so that a lost
     /// store is noticed.
@@ -51,7 +52,11 @@ pub(crate) struct Options {
         default_value = "http://127.0.0.1:50053"
     )]
     san_licensing_url: String,
-    /// For SanLicensing: how many rounds of decisions run at once, each on other licences.
+    /// For Billing: who issues invoices and credit notes. Their numbers run without a gap for each seller, so each
+    /// installation of a company needs its own; the numbers name it. Stored at the first start, and then fixed.
+    #[arg(long, env = "LICET_SELLER")]
+    seller: Option<licet_billing::Seller>,
+    /// For SanLicensing: how many rounds of decisions run at once. No two work on the same licence.
     #[arg(
         long,
         env = "LICET_COMMITTERS",
@@ -102,7 +107,10 @@ pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Comman
         )));
     }
     let service = match options.name {
-        Name::Billing => licet_billing::build(licet_billing::Deps { location }).await?,
+        Name::Billing => {
+            let seller = options.seller.clone();
+            licet_billing::build(licet_billing::Deps { location, seller }).await?
+        }
         Name::Orders => {
             let billing = PeerChannel::new(&options.billing_url, "orders")?;
             let san_licensing = PeerChannel::new(&options.san_licensing_url, "orders")?;

@@ -47,6 +47,7 @@ pub(crate) async fn load(
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let service = licet_billing::build(licet_billing::Deps {
         location: billing.clone(),
+        seller: None,
     })
     .await?;
     let suite = Suite::on_test_clock(clock.clone());

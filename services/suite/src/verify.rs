@@ -19,13 +19,13 @@ pub(crate) struct Options {
     /// Billing's database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA. If no
     /// database is given, checks the three stores of the embedded suite; otherwise, only the
     /// databases given.
-    #[arg(long, env = "LICET_BILLING_DATABASE")]
+    #[arg(long, env = "LICET_BILLING_DATABASE", hide_env_values = true)]
     billing_database: Option<Location>,
     /// Orders' database; see --billing-database.
-    #[arg(long, env = "LICET_ORDERS_DATABASE")]
+    #[arg(long, env = "LICET_ORDERS_DATABASE", hide_env_values = true)]
     orders_database: Option<Location>,
     /// SanLicensing's database; see --billing-database.
-    #[arg(long, env = "LICET_SAN_LICENSING_DATABASE")]
+    #[arg(long, env = "LICET_SAN_LICENSING_DATABASE", hide_env_values = true)]
     san_licensing_database: Option<Location>,
     /// The folder of the embedded suite. Default: LICET_DATA if set, otherwise ./licet-data.
     #[arg(long)]
@@ -47,16 +47,19 @@ struct Store {
     verify: Verify,
 }
 
+const ORDERS: &str = "Orders";
+const SAN_LICENSING: &str = "SanLicensing";
+
 const STORES: [Store; 3] = [
     Store {
-        name: "Orders",
+        name: ORDERS,
         file: "orders.db",
         setting: "--orders-database (LICET_ORDERS_DATABASE)",
         given: |options| options.orders_database.as_ref(),
         verify: |location| Box::pin(licet_orders::verify(location)),
     },
     Store {
-        name: "SanLicensing",
+        name: SAN_LICENSING,
         file: "san-licensing.db",
         setting: "--san-licensing-database (LICET_SAN_LICENSING_DATABASE)",
         given: |options| options.san_licensing_database.as_ref(),
@@ -81,6 +84,17 @@ pub(crate) async fn run(options: &Options, data: &Path) -> Result<ExitCode, Comm
         let verification = (store.verify)(location).await?;
         differences += verification.differences();
         writeln!(std::io::stdout(), "{}:\n{verification}", store.name)?;
+    }
+    let given = |name| stores.iter().find(|(store, _)| store.name == name);
+    if let (Some((_, orders)), Some((_, san_licensing))) = (given(ORDERS), given(SAN_LICENSING)) {
+        // In this order: a log that is read later has everything that was followed.
+        let bookmarks = licet_orders::list_bookmarks(orders).await?;
+        let verification = licet_san_licensing::verify_bookmarks(san_licensing, &bookmarks).await?;
+        differences += verification.differences();
+        writeln!(
+            std::io::stdout(),
+            "{ORDERS}, which follows {SAN_LICENSING}:\n{verification}"
+        )?;
     }
     Ok(if differences == 0 {
         ExitCode::SUCCESS

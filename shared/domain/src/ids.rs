@@ -6,7 +6,10 @@ use std::{fmt, str::FromStr};
 use type_safe_id::{StaticType, TypeSafeId};
 use uuid::Uuid;
 
-use crate::text::{serde_as_text, shortened};
+use crate::{
+    clock::Instant,
+    text::{serde_as_text, shortened},
+};
 
 /// The text is not an id of the expected kind. The message follows a field's path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +58,13 @@ macro_rules! typed_ids {
             /// The id for a given UUID of any version; derived ids use UUIDv5.
             pub fn from_uuid(uuid: Uuid) -> Self {
                 Self(TypeSafeId::from_uuid(uuid))
+            }
+
+            /// The least of the ids that [`Self::generate`] returns from an instant of real time on, to the
+            /// millisecond.
+            pub fn least_from(instant: Instant) -> Self {
+                let millis = u64::try_from(instant.as_micros() / 1000).unwrap_or(0);
+                Self::from_uuid(Uuid::from_u128(u128::from(millis) << 80))
             }
 
             /// The UUID without its prefix.
@@ -172,6 +182,23 @@ mod tests {
             serde_json::from_str::<AccountId>(&format!("\"{text}\"")).unwrap(),
             id
         );
+    }
+
+    #[test]
+    fn ids_sort_by_when_they_were_made() {
+        let at = |text: &str| -> Instant { text.parse().unwrap() };
+        let before = QuoteId::least_from(at("2020-01-01T00:00:00Z"));
+        let after = QuoteId::least_from(at("2999-01-01T00:00:00Z"));
+        let made = QuoteId::generate();
+        assert!(before < made && made < after);
+        // The database compares their texts.
+        assert!(before.to_string() < made.to_string() && made.to_string() < after.to_string());
+        let uuid =
+            uuid::Builder::from_unix_timestamp_millis(1_600_000_000_000, &[0; 10]).into_uuid();
+        let first = QuoteId::from_uuid(uuid);
+        let instant = Instant::from_micros(1_600_000_000_000_000).unwrap();
+        let next = Instant::from_micros(1_600_000_000_001_000).unwrap();
+        assert!(QuoteId::least_from(instant) <= first && first < QuoteId::least_from(next));
     }
 
     #[test]

@@ -218,6 +218,9 @@ reasons! {
     /// The revocation would not free what was previewed, or the preview is too old (SL-19); metadata
     /// `license_id`, `preview_time`, `as_of_time`, `returning_weight`.
     PreviewStale = "PREVIEW_STALE", Precondition;
+    /// The event log lost its last events and gave out their positions again; metadata
+    /// `position`, `last_position`.
+    LogDiverged = "LOG_DIVERGED", Precondition;
 }
 
 impl fmt::Display for Reason {
@@ -351,7 +354,7 @@ mod tests {
             assert_eq!(reason.as_str().parse(), Ok(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
-        assert_eq!(Reason::ALL.len(), 75);
+        assert_eq!(Reason::ALL.len(), 76);
         assert_eq!(
             "BUSY".parse::<Reason>(),
             Err(UnknownReason("BUSY".to_owned()))
@@ -369,7 +372,7 @@ mod tests {
         assert_eq!(of(Class::NotFound), 1);
         assert_eq!(of(Class::AlreadyExists), 3);
         assert_eq!(of(Class::Exhausted), 3);
-        assert_eq!(of(Class::Precondition), 68);
+        assert_eq!(of(Class::Precondition), 69);
     }
 
     #[test]

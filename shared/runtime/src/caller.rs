@@ -36,6 +36,15 @@ impl AccountScope {
             Self::Only(accounts) => accounts.contains(&account),
         }
     }
+
+    /// The account, if the scope is exactly one.
+    #[must_use]
+    pub fn only_account(&self) -> Option<AccountId> {
+        match self {
+            Self::Only(accounts) if accounts.len() == 1 => accounts.first().copied(),
+            Self::All | Self::Only(_) => None,
+        }
+    }
 }
 
 /// The scope of one account, for an accepted operation of it.

@@ -132,7 +132,7 @@ impl ConcurrencyLimit {
         }))
     }
 
-    /// Waits until all permits are free. Nobody gets a new permit ahead of this.
+    /// Waits until all permits are free. Until then, nobody gets a new permit.
     pub(crate) async fn all_free(&self) {
         let all = u32::try_from(self.bounds.total).unwrap_or(u32::MAX);
         // Fails only on a closed semaphore, and nothing closes it.

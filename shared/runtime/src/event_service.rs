@@ -7,22 +7,21 @@ use licet_contracts::events::v1::{
     event_service_server::EventService,
 };
 use licet_domain::clock::Instant;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, codegen::BoxStream};
 
 use crate::{
-    caller::{AccountScope, accept},
-    database::{Database, Tx},
+    bookmark::Bookmark,
+    caller::accept,
+    database::Database,
     event_rows::event_row,
+    event_search::{EventFilter, EventSearch, FoundEvents},
     fault::Fault,
     field::Fields,
-    stored::in_scope,
     wire::encode_time,
 };
 
-const READ_AT_ONCE: u64 = 200;
 const POLL: Duration = Duration::from_millis(500);
 
 /// The gRPC service for one log.
@@ -41,31 +40,29 @@ impl EventService for EventRpc {
         request: Request<StreamEventsRequest>,
     ) -> Result<Response<BoxStream<StreamEventsResponse>>, Status> {
         let (call, message) = accept(request)?;
-        if message.after_position < 0 {
-            return Err(Fault::invalid("after_position", "must not be negative").into());
-        }
-        let mut fields = Fields::new();
-        let types = fields.each("types", &message.types, |text| filter_word(text));
-        let resources = fields.each("resource_ids", &message.resource_ids, |text| {
-            filter_word(text)
-        });
-        for (path, count) in [
-            ("types", message.types.len()),
-            ("resource_ids", message.resource_ids.len()),
-        ] {
-            fields.check(
-                path,
-                count <= MAX_FILTER_WORDS,
-                "must have at most 100 elements",
-            );
-        }
-        fields.build(|| Ok((types?, resources?)))?;
+        let after = decode(&message)?;
+        let filter = EventFilter {
+            scope: call.caller.accounts.clone(),
+            types: message.types,
+            resource_ids: message.resource_ids,
+        };
+        // The client of an unchecked position does not know its hash.
+        let told = after.position - i64::from(after.chain_hash.is_empty());
+        let mut search = EventSearch::new(self.database.clone(), filter, after);
+        let first = search.next().await?;
         let (sender, receiver) = mpsc::channel(64);
-        let reader = self.clone();
-        let scope = call.caller.accounts.clone();
+        let feed = Feed {
+            source: self.source.clone(),
+            moved: Arc::clone(&self.moved),
+            search,
+            told,
+            follow: message.follow.unwrap_or(true),
+            report_progress: message.report_progress,
+            sender: sender.clone(),
+        };
         tokio::spawn(async move {
             let feeding = async {
-                if let Err(fault) = reader.feed(&message, &scope, &sender).await {
+                if let Err(fault) = feed.run(first).await {
                     // Fails if the client has left.
                     let _ = sender.send(Err(fault.into())).await;
                 }
@@ -88,102 +85,139 @@ fn filter_word(text: &str) -> Result<(), &'static str> {
     }
 }
 
-impl EventRpc {
-    async fn feed(
-        self,
-        request: &StreamEventsRequest,
-        scope: &AccountScope,
-        sender: &mpsc::Sender<Result<StreamEventsResponse, Status>>,
-    ) -> Result<(), Fault> {
-        let mut after = request.after_position;
+/// The bytes of a chain hash.
+const CHAIN_HASH_BYTES: usize = 32;
+
+/// Checks a request; returns where its stream begins.
+fn decode(message: &StreamEventsRequest) -> Result<Bookmark, Fault> {
+    let StreamEventsRequest {
+        after_position,
+        after_chain_hash,
+        types,
+        resource_ids,
+        ..
+    } = message;
+    let mut fields = Fields::new();
+    fields.check(
+        "after_position",
+        *after_position >= 0,
+        "must not be negative",
+    );
+    let at = "after_chain_hash";
+    let is_hash = [0, CHAIN_HASH_BYTES].contains(&after_chain_hash.len());
+    fields.check(at, is_hash, "must be empty or have 32 bytes");
+    fields.check(
+        at,
+        *after_position != 0 || after_chain_hash.is_empty(),
+        "must be empty if after_position is 0",
+    );
+    for (path, words) in [("types", types), ("resource_ids", resource_ids)] {
+        // Every violation is noted there.
+        let _ = fields.each(path, words, |text| filter_word(text));
+        fields.check(
+            path,
+            words.len() <= MAX_FILTER_WORDS,
+            "must have at most 100 elements",
+        );
+    }
+    fields.build(|| {
+        Ok(Bookmark {
+            position: *after_position,
+            chain_hash: after_chain_hash.clone(),
+        })
+    })
+}
+
+/// What one stream sends.
+struct Feed {
+    source: String,
+    moved: Arc<Notify>,
+    search: EventSearch,
+    /// The last position that the client knows with its hash.
+    told: i64,
+    follow: bool,
+    report_progress: bool,
+    sender: mpsc::Sender<Result<StreamEventsResponse, Status>>,
+}
+
+/// The client has left.
+struct Left;
+
+impl Feed {
+    /// Sends what the first search found, then everything after it, until the stream ends.
+    async fn run(mut self, mut found: Option<FoundEvents>) -> Result<(), Fault> {
         loop {
-            // Registered before the read, so that events moved during the read wake this reader, too.
-            let moved = Arc::clone(&self.moved);
-            let woken = moved.notified();
-            let (last, events) = {
-                let tx = self.database.read();
-                let last = last_position(&tx).await?;
-                (last, list_after(&tx, after, request, scope).await?)
-            };
-            let read = events.len() as u64;
-            for event in events {
-                after = event.position;
-                if sender.send(Ok(self.encode(event))).await.is_err() {
+            let mut is_end = true;
+            if let Some(found) = found {
+                is_end = found.is_end;
+                if let Err(Left) = self.send(found).await {
                     return Ok(());
                 }
             }
-            if read == READ_AT_ONCE {
-                continue;
-            }
-            // Skip events that did not match the filter.
-            after = after.max(last);
-            if !request.follow.unwrap_or(true) {
+            if is_end && !self.follow {
                 return Ok(());
             }
+            // Registered before the search, so that events moved during it wake this stream, too.
+            let moved = Arc::clone(&self.moved);
+            let woken = moved.notified();
+            found = self.search.next().await?;
+            if found.is_some() {
+                continue;
+            }
             tokio::select! {
-                () = sender.closed() => return Ok(()),
+                () = self.sender.closed() => return Ok(()),
                 () = woken => {}
-                // Events moved by another instance do not wake this reader.
+                // Events moved by another instance do not wake this stream.
                 () = tokio::time::sleep(POLL) => {}
             }
         }
     }
 
-    fn encode(&self, row: event_row::Model) -> StreamEventsResponse {
-        StreamEventsResponse {
-            position: row.position,
-            chain_hash: row.chain_hash,
-            event: Some(EventMessage {
-                id: row.event_id,
-                source: self.source.clone(),
-                spec_version: "1.0".to_owned(),
-                r#type: row.r#type,
-                subject: row.resource_id,
-                time: Instant::from_micros(row.time_us).map(encode_time),
-                data_content_type: "application/json".to_owned(),
-                text_data: row.data,
-                account_id: row.account_id,
-                caller: row.caller,
-                request_id: row.request_id,
-                method: row.method,
-                why: row.why,
-                outcome: row.outcome,
-            }),
+    async fn send(&mut self, found: FoundEvents) -> Result<(), Left> {
+        for event in found.events {
+            self.told = event.position;
+            self.send_one(encode(&self.source, event)).await?;
         }
+        let Bookmark {
+            position,
+            chain_hash,
+        } = found.searched;
+        if self.report_progress && position > self.told {
+            self.told = position;
+            let progress = StreamEventsResponse {
+                event: None,
+                position,
+                chain_hash,
+            };
+            self.send_one(progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_one(&self, response: StreamEventsResponse) -> Result<(), Left> {
+        self.sender.send(Ok(response)).await.map_err(|_| Left)
     }
 }
 
-/// The position of the newest event; 0 before the first.
-async fn last_position(tx: &Tx) -> Result<i64, Fault> {
-    let newest = event_row::Entity::find()
-        .select_only()
-        .column(event_row::Column::Position)
-        .order_by_desc(event_row::Column::Position)
-        .limit(1)
-        .into_tuple::<i64>()
-        .one(tx)
-        .await?;
-    Ok(newest.unwrap_or(0))
-}
-
-async fn list_after(
-    tx: &Tx,
-    after: i64,
-    request: &StreamEventsRequest,
-    scope: &AccountScope,
-) -> Result<Vec<event_row::Model>, Fault> {
-    let mut filter =
-        in_scope(scope, event_row::Column::AccountId).add(event_row::Column::Position.gt(after));
-    if !request.types.is_empty() {
-        filter = filter.add(event_row::Column::Type.is_in(&request.types));
+fn encode(source: &str, row: event_row::Model) -> StreamEventsResponse {
+    StreamEventsResponse {
+        position: row.position,
+        chain_hash: row.chain_hash,
+        event: Some(EventMessage {
+            id: row.event_id,
+            source: source.to_owned(),
+            spec_version: "1.0".to_owned(),
+            r#type: row.r#type,
+            subject: row.resource_id,
+            time: Instant::from_micros(row.time_us).map(encode_time),
+            data_content_type: "application/json".to_owned(),
+            text_data: row.data,
+            account_id: row.account_id,
+            caller: row.caller,
+            request_id: row.request_id,
+            method: row.method,
+            why: row.why,
+            outcome: row.outcome,
+        }),
     }
-    if !request.resource_ids.is_empty() {
-        filter = filter.add(event_row::Column::ResourceId.is_in(&request.resource_ids));
-    }
-    Ok(event_row::Entity::find()
-        .filter(filter)
-        .order_by_asc(event_row::Column::Position)
-        .limit(READ_AT_ONCE)
-        .all(tx)
-        .await?)
 }

@@ -109,6 +109,9 @@ impl Fields {
     /// The violation is noted.
     pub fn attempt_id(&mut self, path: &str, text: &str) -> Field<Uuid> {
         match text.parse::<Uuid>() {
+            _ if text.is_empty() => {
+                Err(self.note(path, "is required: a new UUID for each request"))
+            }
             Ok(id) if id.is_nil() => Err(self.note(path, "must not be the nil UUID")),
             Ok(id) => Ok(id),
             Err(_) => Err(self.note(path, "must be a UUID")),

@@ -234,7 +234,9 @@ fn text_of(error: tokio::task::JoinError) -> String {
 fn not_served(path: &str) -> Fault {
     let mut transient = TransientFault {
         reason: TransientReason::MethodNotServed,
-        message: format!("{path} is not served here"),
+        message: format!(
+            "this address does not serve {path}; Orders, Billing and SanLicensing have one each"
+        ),
         retry_after: None,
         metadata: std::collections::BTreeMap::new(),
     };

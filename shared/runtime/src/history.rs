@@ -5,12 +5,16 @@ use licet_domain::clock::Instant;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
+    all_accounts::AllAccounts,
     database::Tx,
     event_rows::{event_row, outbox_row, waiting},
     fault::Fault,
     page::{Page, foreign_token},
     stored::instant,
 };
+
+/// Why the outbox is read over all accounts.
+const FEW_WAIT: &str = "few events wait for their position";
 
 /// One event of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +78,7 @@ pub async fn list(tx: &Tx, resource_id: &str, page: &Page) -> Result<Vec<Entry>,
             .filter(outbox_row::Column::Id.gt(after_id))
             .limit(room)
             .into_model::<event_row::Model>();
-        rows.extend(unmoved.all(tx).await?);
+        rows.extend(unmoved.all(&AllAccounts::new(tx, FEW_WAIT)).await?);
     }
     let entries = rows.into_iter().enumerate();
     entries
@@ -100,7 +104,7 @@ async fn find_start(
     let unmoved = outbox_row::Entity::find()
         .filter(outbox_row::Column::EventId.eq(event_id))
         .filter(outbox_row::Column::ResourceId.eq(resource_id))
-        .one(tx)
+        .one(&AllAccounts::new(tx, FEW_WAIT))
         .await?;
     let row = unmoved.ok_or_else(foreign_token)?;
     Ok((None, row.id))

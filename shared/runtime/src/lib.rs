@@ -1,7 +1,9 @@
 //! The runtime of a tonic service: listeners, limits, callers, transactions, replay, durable operations,
 //! events and time. It must not contain business rules.
 
+pub mod all_accounts;
 mod area;
+pub mod bookmark;
 pub mod caller;
 pub mod chain;
 pub mod clock;
@@ -11,10 +13,11 @@ pub mod config;
 pub mod database;
 pub mod door;
 mod event_rows;
+mod event_search;
 mod event_service;
 pub mod fault;
 pub mod field;
-mod follow_position;
+pub mod follow_position;
 pub mod follower;
 mod guard;
 pub mod history;
@@ -28,6 +31,7 @@ pub mod peer_store;
 mod reflection;
 pub mod replay;
 mod response_body;
+pub mod retention;
 pub mod schedule;
 pub mod seal;
 pub mod seal_check;

@@ -5,6 +5,7 @@
 mod attempt;
 mod driver;
 mod earlier;
+pub(crate) mod prune;
 pub(crate) mod record;
 mod registry;
 mod step;

@@ -114,7 +114,7 @@ impl<P: Send + Sync + 'static, R: Resource> ServedOperations for TypedOperations
     ) -> BoxFuture<'a, Result<Instant, Fault>> {
         Box::pin(async move {
             let id = found.resource_id.parse().map_err(Fault::internal)?;
-            R::lock(tx, &request.call.caller.accounts, id, request.call.now).await
+            R::lock(tx, &found.account_id.into(), id, request.call.now).await
         })
     }
 

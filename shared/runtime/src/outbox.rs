@@ -4,19 +4,20 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use licet_domain::{clock::Instant, ids::AccountId, refusal::Refusal};
-use sea_orm::{
-    ConnectionTrait, DbBackend, EntityTrait, NotSet, QueryOrder, QuerySelect, Set, Statement,
-};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, NotSet, QuerySelect, Set, Statement};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
+    all_accounts::AllAccounts,
+    bookmark::Bookmark,
     caller::Origin,
     chain::chained,
     database::{Database, Tx, Work},
     event_rows::{event_row, outbox_row, waiting},
+    event_search::find_last,
     fault::Fault,
     schedule::{DueWork, IDLE_PAUSE},
 };
@@ -149,12 +150,26 @@ impl<'a, R: EventResource, D: EventData> ResourceEvent<'a, R, D> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn emit(tx: &Tx, mut event: Event<'_>) -> Result<(), Fault> {
+pub async fn emit(tx: &Tx, event: Event<'_>) -> Result<(), Fault> {
+    emit_in_order(tx, vec![event]).await
+}
+
+/// As [`emit`], for the events of several resources, in order; the first has the seals.
+///
+/// # Errors
+/// As [`emit`].
+pub async fn emit_in_order(tx: &Tx, mut events: Vec<Event<'_>>) -> Result<(), Fault> {
     let seals = tx.take_seals();
-    if let (false, Some(data)) = (seals.is_empty(), event.data.as_object_mut()) {
+    let first = events.first_mut().and_then(|it| it.data.as_object_mut());
+    if let (false, Some(data)) = (seals.is_empty(), first) {
         data.insert("sealed".to_owned(), json!(seals));
     }
-    let row = outbox_row::ActiveModel {
+    let insert = outbox_row::Entity::insert_many(events.into_iter().map(row));
+    Ok(tx.last(outbox_row::Entity, insert).await?)
+}
+
+fn row(event: Event<'_>) -> outbox_row::ActiveModel {
+    outbox_row::ActiveModel {
         id: NotSet,
         event_id: Set(Uuid::now_v7().to_string()),
         r#type: Set(event.kind.to_owned()),
@@ -167,10 +182,7 @@ pub async fn emit(tx: &Tx, mut event: Event<'_>) -> Result<(), Fault> {
         why: Set(event.header.why),
         outcome: Set(event.header.outcome),
         data: Set(event.data.to_string()),
-    };
-    Ok(tx
-        .later(outbox_row::Entity, outbox_row::Entity::insert(row))
-        .await?)
+    }
 }
 
 fn text_of(account_id: Option<AccountId>) -> String {
@@ -238,6 +250,8 @@ pub fn rows(events: &[Event<'_>]) -> String {
 }
 
 const MOVED_AT_ONCE: u64 = 500;
+/// Why the outbox is read over all accounts.
+const MOVED_IN_ORDER: &str = "the log has the events of all";
 /// The advisory lock that lets one instance move events at a time.
 const MOVER_LOCK: i64 = 0x4c49_4345_5401;
 
@@ -256,7 +270,10 @@ impl DueWork for Mover {
         Box::pin(async move {
             let any = outbox_row::Entity::find()
                 .limit(1)
-                .one(self.database.read_alone())
+                .one(&AllAccounts::new(
+                    self.database.read_alone(),
+                    MOVED_IN_ORDER,
+                ))
                 .await?;
             if any.is_none() {
                 return Ok(0);
@@ -288,23 +305,23 @@ impl Work for Move {
         let events = waiting()
             .limit(MOVED_AT_ONCE)
             .into_model::<event_row::Model>()
-            .all(tx)
+            .all(&AllAccounts::new(tx, MOVED_IN_ORDER))
             .await?;
-        let last = event_row::Entity::find()
-            .select_only()
-            .columns([event_row::Column::Position, event_row::Column::ChainHash])
-            .order_by_desc(event_row::Column::Position)
-            .limit(1)
-            .into_tuple::<(i64, Vec<u8>)>()
-            .one(tx)
-            .await?;
-        let (mut position, mut chain_hash) = last.unwrap_or((0, Vec::new()));
+        let Bookmark {
+            mut position,
+            mut chain_hash,
+        } = find_last(tx).await?;
         let moves: Vec<_> = events
             .iter()
             .map(|row| {
                 position += 1;
                 chain_hash = chained(position, row, &chain_hash);
-                json!({ "id": row.position, "position": position, "hash": hex::encode(&chain_hash) })
+                json!({
+                    "account_id": row.account_id,
+                    "id": row.position,
+                    "position": position,
+                    "hash": hex::encode(&chain_hash),
+                })
             })
             .collect();
         if moves.is_empty() {

@@ -1,6 +1,9 @@
 //! Replay of requests by `request_id` (BL-2): a repeat with the same body gets the first reply again, also
 //! if that was a refusal; a different body is refused. Malformed requests and faults leave no record.
 
+mod prune;
+mod row;
+
 use std::{
     collections::HashMap,
     sync::atomic::{AtomicBool, Ordering},
@@ -8,20 +11,20 @@ use std::{
 
 use licet_contracts::Mutation;
 use licet_domain::{
-    clock::Instant,
     ids::OperationId,
     refusal::{Reason, Refusal, not_found},
 };
 use prost::Message;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Set, Statement,
-    sea_query::{Expr, ExprTrait, OnConflict, Query},
+    sea_query::OnConflict,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
+    all_accounts::find_account,
     caller::{AccountScope, Call},
     clock::real_now,
     database::{Database, Tx, Work},
@@ -30,6 +33,8 @@ use crate::{
     status::{decode_refusal, encode_refusal},
     stored,
 };
+
+pub(crate) use prune::RETENTION;
 
 /// The result of accepting a request.
 #[derive(Debug)]
@@ -95,29 +100,6 @@ where
 
 /// The request field and the column that hold an account id.
 const ACCOUNT_FIELD: &str = "account_id";
-
-mod row {
-    //! The `replay` table.
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
-    #[sea_orm(table_name = "replay")]
-    pub(super) struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub caller: String,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub method: String,
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub request_id: String,
-        pub fingerprint: Vec<u8>,
-        pub outcome: String,
-        pub body: Option<Vec<u8>>,
-        pub operation_id: Option<String>,
-        pub recorded_us: i64,
-    }
-
-    crate::stored::plain_entity!(pub(super));
-}
 
 /// The identity of a request that is decided in a batch with others. The batch must hold a lock that
 /// repeats of its requests wait for; [`once`] uses its first statement for that.
@@ -316,14 +298,6 @@ pub fn fingerprint(message: &impl Mutation) -> [u8; 32] {
     Sha256::digest(body.encode_to_vec()).into()
 }
 
-/// Deletes a chunk of the records older than `before`. Returns how many.
-///
-/// # Errors
-/// When the database does not answer.
-pub(crate) async fn prune(database: &Database, before: Instant) -> Result<u64, Fault> {
-    database.transact(&Prune { before }).await
-}
-
 async fn run_once<M, W, F>(
     database: &Database,
     call: &Call,
@@ -438,21 +412,12 @@ impl<W, F> OnceWork<'_, W, F> {
             accounts.iter().any(|account| account.to_string() == *id)
         } else {
             let mut subjects = self.subjects.iter().chain([&SUBJECT]);
-            let table = subjects.find(|(named_by, _)| named_by == field);
-            let (_, table) = table.ok_or_else(|| {
+            let subject = subjects.find(|(named_by, _)| named_by == field);
+            let subject = subject.ok_or_else(|| {
                 Fault::internal(format!("no table is known for the field {field}"))
             })?;
-            let owned = Query::select()
-                .expr(Expr::val(1))
-                .from(*table)
-                .and_where(Expr::col(*field).eq(id.as_str()))
-                .and_where(Expr::col(ACCOUNT_FIELD).is_in(accounts.iter().map(ToString::to_string)))
-                .to_owned();
-            let backend = tx.get_database_backend();
-            tx.before()?
-                .query_one_raw(backend.build(&owned))
-                .await?
-                .is_some()
+            let found = find_account(tx.before()?, &self.call.caller.accounts, *subject, id);
+            found.await?.is_some()
         };
         if is_seen {
             return Ok(());
@@ -534,28 +499,5 @@ impl<W: Sync, F: Sync> Work for RecordRefusal<'_, W, F> {
         let record = self.once.record("REFUSAL", Some(self.body.clone()));
         tx.later(row::Entity, row::Entity::insert(record)).await?;
         Ok(StoredReply::Refusal(self.body.clone()))
-    }
-}
-
-struct Prune {
-    before: Instant,
-}
-
-impl Work for Prune {
-    type Output = u64;
-
-    async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
-        // The record of a running operation stays: its request may still be repeated.
-        let delete = "DELETE FROM replay WHERE (caller, method, request_id) IN (\
-            SELECT caller, method, request_id FROM replay WHERE recorded_us < $1 \
-            AND NOT EXISTS (SELECT 1 FROM operation \
-                WHERE operation.operation_id = replay.operation_id AND state = 'RUNNING') \
-            ORDER BY recorded_us LIMIT 1000)";
-        let statement = Statement::from_sql_and_values(
-            tx.get_database_backend(),
-            delete,
-            [self.before.as_micros().into()],
-        );
-        Ok(tx.execute_raw(statement).await?.rows_affected())
     }
 }

@@ -1,4 +1,4 @@
-//! Background work that becomes due: resuming operations, positioning events, pruning replay records.
+//! Background work that becomes due: resuming operations, positioning events, pruning old rows.
 //! Every instance runs every piece. Two instances may pick up the same work: each piece is written so
 //! that the second does no harm.
 
@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{clock::real_now, database::Database, fault::Fault, replay};
+use crate::fault::Fault;
 
 /// Work that becomes due as time passes.
 pub trait DueWork: Send + Sync + 'static {
@@ -128,38 +128,5 @@ impl CatchUp {
         }
         tracing::warn!("work is still due after {MAX_ROUNDS} rounds");
         Ok(())
-    }
-}
-
-/// Replay records are stored for 90 days of real time (BL-2).
-const REPLAY_RETENTION_DAYS: i64 = 90;
-const PRUNE_PAUSE: Duration = Duration::from_secs(3600);
-
-/// Removes replay records past their retention.
-pub(crate) struct PruneReplay {
-    pub(crate) database: Database,
-}
-
-impl DueWork for PruneReplay {
-    fn name(&self) -> &'static str {
-        "prune replay records"
-    }
-
-    fn run_due(&self, all: bool) -> Pin<Box<dyn Future<Output = Result<u64, Fault>> + Send + '_>> {
-        Box::pin(async move {
-            // Retention is real time: an advance of the test clock makes nothing due.
-            if all {
-                return Ok(0);
-            }
-            let retention = chrono::TimeDelta::days(REPLAY_RETENTION_DAYS);
-            match real_now().checked_add(-retention) {
-                Some(before) => replay::prune(&self.database, before).await,
-                None => Ok(0),
-            }
-        })
-    }
-
-    fn pause_after(&self, done: u64) -> Option<Duration> {
-        (done == 0).then_some(PRUNE_PAUSE)
     }
 }

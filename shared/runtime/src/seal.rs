@@ -1,6 +1,8 @@
 //! Seals: digests of rows. The event of the change that writes a row contains its seal, so the hash chain of
 //! the log covers the row. Rows that are older than this have their seals in the table `seal`.
 
+use std::fmt;
+
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Set};
 use sha2::{Digest, Sha256};
 
@@ -19,13 +21,13 @@ pub(crate) mod row {
     crate::stored::plain_entity!(pub(crate));
 }
 
-/// The digest of a row.
+/// What the digest of a row covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// The table and the row's id, `invoice inv_…`.
-    pub subject: String,
-    /// SHA-256 in hexadecimal.
-    pub digest: String,
+    pub(crate) subject: String,
+    /// The columns as JSON.
+    pub(crate) covered: String,
 }
 
 impl Seal {
@@ -33,9 +35,20 @@ impl Seal {
     #[must_use]
     pub fn new(table: &str, id: &str, columns: &serde_json::Value) -> Self {
         Self {
-            subject: format!("{table} {id}"),
-            digest: hex::encode(Sha256::digest(columns.to_string())),
+            subject: Self::subject_of(table, id),
+            covered: columns.to_string(),
         }
+    }
+
+    /// The subject of the seal of a row, by its table and id.
+    #[must_use]
+    pub fn subject_of(table: &str, id: impl fmt::Display) -> String {
+        format!("{table} {id}")
+    }
+
+    /// SHA-256 in hexadecimal.
+    pub(crate) fn digest(&self) -> String {
+        hex::encode(Sha256::digest(&self.covered))
     }
 }
 
@@ -48,8 +61,8 @@ pub async fn store(connection: &impl ConnectionTrait, seals: Vec<Seal>) -> Resul
         return Ok(());
     }
     let rows = seals.into_iter().map(|seal| row::ActiveModel {
+        digest: Set(seal.digest()),
         subject: Set(seal.subject),
-        digest: Set(seal.digest),
     });
     row::Entity::insert_many(rows)
         .exec_without_returning(connection)

@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use licet_contracts::{
     FILE_DESCRIPTOR_SET, METHODS, clock::v1::clock_service_server::ClockServiceServer,
     events::v1::event_service_server::EventServiceServer,
@@ -34,7 +35,9 @@ use crate::{
     outbox::Mover,
     peer_store::{PeerStores, StoreCheck},
     reflection::{self, Index},
-    schedule::{self, CatchUp, DueWork, PruneReplay},
+    replay,
+    retention::{Pruner, Retention},
+    schedule::{self, CatchUp, DueWork},
     transport::{COMPRESSION, served},
 };
 
@@ -50,6 +53,8 @@ pub struct Service {
     pub operations: Option<OperationRpc>,
     /// Its own due work.
     pub due: Vec<Arc<dyn DueWork>>,
+    /// How long it keeps rows that it does not keep for ever.
+    pub retentions: &'static [Retention],
 }
 
 /// The clock and the catch-up that the services of a suite share.
@@ -57,6 +62,8 @@ pub struct Service {
 pub struct Suite {
     /// The clock for decisions.
     pub clock: Arc<dyn Clock>,
+    /// Rows are pruned as if real time were ahead by this; zero but in tests.
+    pub prune_ahead: TimeDelta,
     test_clock: Option<Arc<TestClock>>,
     catch_up: CatchUp,
 }
@@ -75,6 +82,7 @@ impl Suite {
     pub fn on_system_clock() -> Self {
         Self {
             clock: Arc::new(SystemClock),
+            prune_ahead: TimeDelta::zero(),
             test_clock: None,
             catch_up: CatchUp::default(),
         }
@@ -85,6 +93,7 @@ impl Suite {
     pub fn on_test_clock(clock: Arc<TestClock>) -> Self {
         Self {
             clock: clock.clone(),
+            prune_ahead: TimeDelta::zero(),
             test_clock: Some(clock),
             catch_up: CatchUp::default(),
         }
@@ -204,10 +213,15 @@ pub async fn start(
         database: service.database.clone(),
         moved: Arc::clone(&moved),
     }));
-    due.push(Arc::new(PruneReplay {
-        database: service.database.clone(),
-    }));
+    for retention in [&replay::RETENTION].into_iter().chain(service.retentions) {
+        due.push(Arc::new(Pruner {
+            database: service.database.clone(),
+            retention: *retention,
+            ahead: suite.prune_ahead,
+        }));
+    }
     let store = service.database.clone();
+    let reached = store.reached();
     let mut routes = service.routes;
     let shared = SharedPackages {
         operations: service.operations.is_some(),
@@ -281,10 +295,7 @@ pub async fn start(
         .map(|due| tokio::spawn(schedule::run(due, stopped.clone())))
         .collect();
     set_health(&reporter, &names, ServingStatus::Serving).await;
-    tokio::spawn(async move {
-        let _ = stopped.clone().wait_for(|stopped| *stopped).await;
-        set_health(&reporter, &names, ServingStatus::NotServing).await;
-    });
+    tokio::spawn(report_health(reporter, names, stopped, reached));
     Ok(RunningServer {
         address,
         calls,
@@ -319,6 +330,33 @@ fn stream_limit(limits: &Limits) -> ConcurrencyLimit {
 async fn set_health(reporter: &HealthReporter, names: &[String], status: ServingStatus) {
     for name in names.iter().map(String::as_str).chain([""]) {
         reporter.set_service_status(name, status).await;
+    }
+}
+
+/// Reports the server as serving while its database can be reached, until it stops.
+async fn report_health(
+    reporter: HealthReporter,
+    names: Vec<String>,
+    mut stopped: watch::Receiver<bool>,
+    mut reached: watch::Receiver<bool>,
+) {
+    loop {
+        let stops = *stopped.borrow_and_update();
+        let status = if *reached.borrow_and_update() && !stops {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        set_health(&reporter, &names, status).await;
+        if stops {
+            return;
+        }
+        tokio::select! {
+            // The server is gone without a stop.
+            changed = stopped.changed() => if changed.is_err() { return },
+            // The watch of a store that nothing replaces may end; only the stop is awaited then.
+            Ok(()) = reached.changed() => {}
+        }
     }
 }
 

@@ -18,8 +18,8 @@ use serde::{
 
 use crate::{caller::AccountScope, fault::Fault};
 
-/// Ends the module of a table's row, whose `Model` has the given visibility: the table has no relations and
-/// no hooks.
+/// The last lines of the module that defines a table's row: no relations and no hooks. The visibility is that
+/// of the module's `Model`.
 #[macro_export]
 macro_rules! plain_entity {
     ($visibility:vis) => {

@@ -6,7 +6,8 @@ SELECT json_build_object(
             JOIN pg_class ON pg_class.oid = indrelid
             JOIN pg_namespace ON pg_namespace.oid = relnamespace
             JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)
-            WHERE indisprimary AND nspname IN ('billing', 'orders', 'san_licensing')
+            -- The outbox has no primary key; its only index is that of its ids.
+            WHERE (indisprimary OR relname = 'outbox') AND nspname IN ('billing', 'orders', 'san_licensing')
             GROUP BY place
         ) AS key
     ),

@@ -79,8 +79,13 @@ impl Cluster {
 
     /// The location of a service's schema in a database.
     pub(crate) fn location(&self, place: &Place, schema: &str) -> Location {
+        self.location_at(place, schema, self.port)
+    }
+
+    /// As [`Cluster::location`], by way of another port of this machine.
+    pub(crate) fn location_at(&self, place: &Place, schema: &str, port: u16) -> Location {
         Location::Postgres {
-            url: self.url(&place.name),
+            url: self.url(&place.name, port),
             schema: schema.to_owned(),
         }
     }
@@ -92,7 +97,7 @@ impl Cluster {
         schema: &str,
     ) -> Result<DatabaseConnection, Trouble> {
         let schema = schema.to_owned();
-        let mut options = sea_orm::ConnectOptions::new(self.url(database));
+        let mut options = sea_orm::ConnectOptions::new(self.url(database, self.port));
         options
             .max_connections(1)
             .sqlx_logging(false)
@@ -102,10 +107,10 @@ impl Cluster {
         Ok(Database::connect(options).await?)
     }
 
-    fn url(&self, database: &str) -> String {
+    fn url(&self, database: &str, port: u16) -> String {
         format!(
-            "postgres://postgres:{}@127.0.0.1:{}/{database}",
-            self.password, self.port
+            "postgres://postgres:{}@127.0.0.1:{port}/{database}",
+            self.password
         )
     }
 

@@ -22,6 +22,7 @@ use licet_contracts::{
 };
 use licet_runtime::{
     config::Limits,
+    database::Location,
     peer::PeerChannel,
     server::{self, RunningServer, Service, Suite},
 };
@@ -51,9 +52,17 @@ pub(crate) struct Commerce {
 impl Commerce {
     /// Starts Billing alone on an empty database.
     pub(crate) async fn billing(cluster: &Cluster, place: &Place) -> Result<Self, Trouble> {
+        Self::billing_at(cluster.location(place, "billing")).await
+    }
+
+    /// Starts Billing alone on an empty database.
+    pub(crate) async fn billing_at(location: Location) -> Result<Self, Trouble> {
         let suite = Suite::on_system_clock();
-        let location = cluster.location(place, "billing");
-        let built = licet_billing::build(licet_billing::Deps { location }).await;
+        let built = licet_billing::build(licet_billing::Deps {
+            location,
+            seller: None,
+        })
+        .await;
         let billing = serve(
             built.map_err(|fault| Trouble(format!("{fault:?}")))?,
             &suite,
@@ -64,10 +73,15 @@ impl Commerce {
 
     /// Starts all three services on an empty database.
     pub(crate) async fn whole(cluster: &Cluster, place: &Place) -> Result<Self, Trouble> {
+        Self::whole_at(|schema: &str| cluster.location(place, schema)).await
+    }
+
+    /// Starts all three services on empty stores.
+    pub(crate) async fn whole_at(location: impl Fn(&str) -> Location) -> Result<Self, Trouble> {
         let suite = Suite::on_system_clock();
-        let location = |schema: &str| cluster.location(place, schema);
         let deps = licet_billing::Deps {
             location: location("billing"),
+            seller: None,
         };
         let built = licet_billing::build(deps).await;
         let billing = serve(
@@ -250,6 +264,18 @@ impl Commerce {
             .collect()
     }
 
+    /// Streams that each deposit to these accounts in turn.
+    pub(crate) fn depositing(&self, accounts: &[String], streams: usize) -> Vec<Deposit> {
+        (0..streams)
+            .map(|stream| Deposit {
+                client: AccountServiceClient::new(self.billing[stream % CONNECTIONS].clone()),
+                accounts: accounts.to_vec(),
+                // Apart from the other streams.
+                turn: stream * accounts.len() / streams.max(1),
+            })
+            .collect()
+    }
+
     /// Streams that place orders for these accounts in turn.
     pub(crate) fn placing(&self, accounts: &[String], streams: usize) -> Vec<PlaceOrder> {
         (0..streams)
@@ -322,6 +348,27 @@ impl Operation for Charge {
             Some(invoice) if invoice.state() == InvoiceState::Paid => Ok(()),
             other => Err(Trouble(format!("a charge came to {other:?}"))),
         }
+    }
+}
+
+/// Deposits to the next account.
+pub(crate) struct Deposit {
+    client: AccountServiceClient<Channel>,
+    accounts: Vec<String>,
+    turn: usize,
+}
+
+impl Operation for Deposit {
+    async fn once(&mut self) -> Result<(), Trouble> {
+        self.turn += 1;
+        let request = DepositRequest {
+            account_id: self.accounts[self.turn % self.accounts.len()].clone(),
+            amount: Some(money("1.00")),
+            reference: "benchmark".to_owned(),
+            request_id: request_id(),
+        };
+        self.client.deposit(request).await?;
+        Ok(())
     }
 }
 

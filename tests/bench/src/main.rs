@@ -3,6 +3,7 @@
 
 mod cluster;
 mod commerce;
+mod distance;
 mod drive;
 mod echo;
 mod floor;
@@ -17,6 +18,7 @@ mod redis;
 mod report;
 mod scenario;
 mod service;
+mod size;
 mod sqlite;
 mod trouble;
 mod written;
@@ -77,11 +79,19 @@ async fn run(options: &Options) -> Result<(), Trouble> {
         &options.names
     };
     for name in names {
+        if *name == Name::Size {
+            let count = if options.quick { 100 } else { 1_000 };
+            size::run(&cluster, count).await?;
+            continue;
+        }
         for outcome in scenario::run(*name, options, &cluster).await? {
             report.add(outcome);
         }
         // Keep the results if a later scenario fails.
         report.write(&options.output)?;
+    }
+    if names == [Name::Size] {
+        return Ok(());
     }
     report.print_table();
     println!("\nWritten to {}", options.output.display());

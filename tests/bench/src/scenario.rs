@@ -1,6 +1,7 @@
 //! The scenarios: each compares services and floors in alternating rounds on fresh stores, with a goal.
 
 mod cold;
+mod distant;
 mod history;
 mod selling;
 
@@ -55,7 +56,8 @@ pub(crate) async fn run(
         Name::Orders => bench.orders().await?,
         Name::Ingest => vec![bench.ingest(1).await?, bench.ingest(2).await?],
         Name::Cold => vec![bench.cold().await?],
-        Name::All => Vec::new(),
+        Name::Distant => vec![bench.distant().await?],
+        Name::Size | Name::All => Vec::new(),
     })
 }
 
@@ -501,8 +503,11 @@ async fn same_rows(
     server.execute_unprepared(fence).await?;
     let mut script = "\\set request random(1, 9000000000000000)\nBEGIN;\n".to_owned();
     script += "UPDATE license_fence SET version = version + 1, as_of_us = as_of_us + 1 \
-         WHERE license_id = :license RETURNING version;\n";
-    let mut values = vec![("license".to_owned(), license.license_id.clone())];
+         WHERE account_id = :account AND license_id = :license RETURNING version;\n";
+    let mut values = vec![
+        ("account".to_owned(), license.account_id.clone()),
+        ("license".to_owned(), license.license_id.clone()),
+    ];
     let decision = "SELECT row_to_json(decision)::TEXT FROM decision ORDER BY version DESC LIMIT 1";
     let event = "SELECT (row_to_json(event)::JSONB - 'position' - 'chain_hash')::TEXT FROM event \
          ORDER BY position DESC LIMIT 1";

@@ -57,7 +57,10 @@ impl Service {
             drain_seconds: 2,
             ..Limits::default()
         };
-        let service = licet_billing::build(licet_billing::Deps { location: billing });
+        let service = licet_billing::build(licet_billing::Deps {
+            location: billing,
+            seller: None,
+        });
         let service = service
             .await
             .map_err(|fault| Trouble(format!("{fault:?}")))?;
@@ -335,7 +338,11 @@ async fn insert(
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, certificates, values);
     server.execute_raw(statement).await?;
     let sans = include_str!("../sql/load_certificate_sans.sql");
-    let values = [rows, license.license_id.clone().into()];
+    let values = [
+        rows,
+        license.account_id.clone().into(),
+        license.license_id.clone().into(),
+    ];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sans, values);
     server.execute_raw(statement).await?;
     Ok(())

@@ -45,7 +45,7 @@ pub(super) struct Cell {
 
 struct State {
     mode: Mode,
-    /// The mutations that steps called, each once, in order of their first attempts.
+    /// The mutations that steps called, without repeats, in the order of their first attempts.
     trace: Vec<Seen>,
     /// Attempts at the point of the fault.
     attempts: u32,

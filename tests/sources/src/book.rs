@@ -116,3 +116,47 @@ fn the_readme_is_one_page() {
         "README.md has {lines} lines; at most 130 are permitted"
     );
 }
+
+/// The tables that the statements create for good: a migration keeps rows in others while it runs, and may rename
+/// one.
+fn tables(statements: &str) -> Vec<String> {
+    let names = |start: &str| -> Vec<String> {
+        let lines = statements
+            .lines()
+            .filter_map(|line| line.strip_prefix(start));
+        let words = lines.filter_map(|rest| rest.split([' ', ';']).next());
+        words.map(str::to_owned).collect()
+    };
+    let mut found = names("CREATE TABLE ");
+    let dropped = names("DROP TABLE ");
+    found.retain(|name| {
+        let is_temporary = name.ends_with("_kept") && dropped.contains(name);
+        let rename = format!("ALTER TABLE {name} RENAME TO ");
+        !is_temporary && !statements.contains(&rename)
+    });
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[test]
+fn tables_are_found() {
+    let text = "CREATE TABLE a (\nb TEXT\n);\nCREATE TABLE a_kept AS SELECT b FROM a;\nDROP TABLE a_kept;\n\
+                CREATE TABLE c_new (\nd TEXT\n);\nALTER TABLE c_new RENAME TO c;\n";
+    assert_eq!(tables(text), ["a"]);
+}
+
+#[test]
+fn the_page_on_growth_has_every_table() {
+    let page = read(&format!("{PAGES}/growth.md"));
+    let mut unnamed = Vec::new();
+    for folder in ["services", "shared"] {
+        for (path, text) in files::statements(folder).unwrap() {
+            let missing = tables(&text)
+                .into_iter()
+                .filter(|table| !page.contains(&format!("`{table}`")));
+            unnamed.extend(missing.map(|table| format!("{path}: {table}")));
+        }
+    }
+    assert!(unnamed.is_empty(), "{}", unnamed.join("\n"));
+}

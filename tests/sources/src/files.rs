@@ -29,6 +29,12 @@ pub(crate) fn protos() -> io::Result<Vec<File>> {
     below("proto", "proto")
 }
 
+/// Every SQL file below `folder`, by path.
+#[cfg(test)]
+pub(crate) fn statements(folder: &str) -> io::Result<Vec<File>> {
+    below(folder, "sql")
+}
+
 /// The files below `folder` whose names end in `.extension`, by path; none if there is no such folder.
 fn below(folder: &str, extension: &str) -> io::Result<Vec<File>> {
     fn collect(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) -> io::Result<()> {

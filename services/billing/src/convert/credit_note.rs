@@ -18,7 +18,7 @@ use crate::{
         credit::{CreditNote, LineCredit},
         id_text,
         listing::CreditNoteFilter,
-        numbers::credit_note_number,
+        numbers::{DocumentNumber, Seller},
     },
     use_cases::issue_credit_note::IssueCreditNote,
 };
@@ -30,6 +30,7 @@ const MAX_LINES: usize = 100;
 pub(crate) fn decode_issue(
     call: &Call,
     message: &billing::IssueCreditNoteRequest,
+    seller: &Seller,
 ) -> Result<IssueCreditNote, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
@@ -51,6 +52,7 @@ pub(crate) fn decode_issue(
             lines: lines?,
             including_held: message.including_held,
             reason: reason?,
+            seller: seller.clone(),
         })
     })
 }
@@ -145,7 +147,10 @@ pub(crate) fn encode(note: &CreditNote) -> billing::CreditNote {
     });
     billing::CreditNote {
         credit_note_id: id_text(note.credit_note_id),
-        number: note.number.map_or_else(String::new, credit_note_number),
+        number: note
+            .number
+            .as_ref()
+            .map_or_else(String::new, DocumentNumber::of_credit_note),
         account_id: note.account_id.to_string(),
         invoice_id: note.invoice_id.to_string(),
         lines: lines.collect(),

@@ -23,7 +23,7 @@ use crate::{
         charge::{Invoice, InvoiceState},
         id_text,
         listing::InvoiceFilter,
-        numbers::{invoice_number, parse_invoice_number},
+        numbers::{DocumentNumber, Seller},
     },
     use_cases::{
         charge_quotes::{ChargeQuotes, QuoteToCharge},
@@ -39,6 +39,7 @@ const MAX_QUOTES: usize = 10;
 pub(crate) fn decode_charge(
     call: &Call,
     message: &billing::ChargeQuoteRequest,
+    seller: &Seller,
 ) -> Result<ChargeQuotes, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
@@ -59,6 +60,7 @@ pub(crate) fn decode_charge(
             account_id: None,
             quotes: vec![quote],
             accepted: accepted?,
+            seller: seller.clone(),
         })
     })
 }
@@ -67,6 +69,7 @@ pub(crate) fn decode_charge(
 pub(crate) fn decode_charges(
     call: &Call,
     message: &billing::ChargeQuotesRequest,
+    seller: &Seller,
 ) -> Result<ChargeQuotes, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
@@ -88,6 +91,7 @@ pub(crate) fn decode_charges(
             account_id: Some(account_id?),
             quotes: quotes.into_iter().collect::<Field<_>>()?,
             accepted: accepted?,
+            seller: seller.clone(),
         })
     })
 }
@@ -202,7 +206,7 @@ pub(crate) fn decode_list(message: &billing::ListInvoicesRequest) -> Result<Invo
     };
     let number = match (
         message.number.as_str(),
-        parse_invoice_number(&message.number),
+        DocumentNumber::parse_invoice(&message.number),
     ) {
         ("", _) => Ok(None),
         (_, Some(number)) => Ok(Some(number)),
@@ -237,7 +241,10 @@ pub(crate) fn encode(invoice: &Invoice) -> billing::Invoice {
         });
     billing::Invoice {
         invoice_id: id_text(invoice.invoice_id),
-        number: invoice.number.map_or_else(String::new, invoice_number),
+        number: invoice
+            .number
+            .as_ref()
+            .map_or_else(String::new, DocumentNumber::of_invoice),
         account_id: invoice.account_id.to_string(),
         subject: invoice.subject.as_ref().map(encode_subject),
         lines: encode_lines(invoice.lines.iter().map(|line| &line.line)),

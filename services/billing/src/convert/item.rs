@@ -50,8 +50,12 @@ fn decode_item(
     decision: Instant,
 ) -> Field<Item> {
     let path = |name: &str| format!("items[{index}].{name}");
-    let kind = decode_kind(message.kind)
-        .ok_or_else(|| fields.note(path("kind"), "must be a kind of line"));
+    let kind = decode_kind(message.kind).ok_or_else(|| {
+        fields.note(
+            path("kind"),
+            "must be a LineKind other than LINE_KIND_UNSPECIFIED",
+        )
+    });
     let product_id = fields.required(&path("product_id"), &message.product_id);
     let product_version = match u32::try_from(message.product_version) {
         Ok(0) => Ok(None),
@@ -160,7 +164,7 @@ fn decode_pricing(
     fields.check(
         &hand_path,
         is_whole_quota || is_increase || message.hand_amount.is_none(),
-        "may be given only for a SAN_QUOTA_INCREASE or for the whole term of a SAN_QUOTA",
+        "may be given only for a SAN_QUOTA_INCREASE, or for a SAN_QUOTA without change_time",
     );
     let hand_quantity = decode_hand_quantity(fields, index, message, kind);
     match (unit_price?, hand_amount?) {

@@ -12,6 +12,9 @@ pub(crate) mod quote;
 pub(crate) mod refund;
 pub(crate) mod statement;
 
+/// What decodes a request needs to know whose numbers it may name.
+pub(crate) use crate::rules::numbers::Seller;
+
 use licet_contracts::types::v1 as types;
 use licet_domain::clock::Instant;
 use licet_runtime::{
@@ -23,7 +26,7 @@ use prost_types::Timestamp;
 
 use crate::rules::with_clock_lead;
 
-/// The longest text for people, in characters.
+/// The maximum length of a text for people, in characters.
 const MAX_NAME_CHARS: usize = 200;
 
 /// A decision time that the caller may give (T-3); absent, it is now. Only callers that resume

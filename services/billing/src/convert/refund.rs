@@ -22,6 +22,7 @@ use crate::{
         credit::{CreditNote, RequestedCredit},
         id_text,
         listing::RefundFilter,
+        numbers::Seller,
         refund::{Approval, Refund, RefundState, RequestedRefund},
         with_clock_lead,
     },
@@ -37,6 +38,7 @@ const MAX_LINES: usize = 1000;
 pub(crate) fn decode_request(
     call: &Call,
     message: &billing::RequestRefundRequest,
+    seller: &Seller,
 ) -> Result<RequestRefund, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
@@ -65,6 +67,7 @@ pub(crate) fn decode_request(
             subject: subject?,
             first_issuance: first_issuance?,
             decision: decision.map(|time| message.decision_time.is_some().then_some(time))?,
+            seller: seller.clone(),
         })
     })
 }
@@ -92,6 +95,7 @@ fn decode_use(
 /// Decodes ApproveRefund.
 pub(crate) fn decode_approve(
     message: &billing::ApproveRefundRequest,
+    seller: &Seller,
 ) -> Result<ApproveRefund, Fault> {
     let mut fields = Fields::new();
     fields.request_id(message);
@@ -103,6 +107,7 @@ pub(crate) fn decode_approve(
             refund_id: refund_id?,
             approval: approval?,
             reason: reason?,
+            seller: seller.clone(),
         })
     })
 }

@@ -1,7 +1,9 @@
 //! Printed documents: everything on one is read from the same snapshot.
 
+use std::collections::BTreeMap;
+
 use licet_domain::{
-    ids::{AccountId, InvoiceId},
+    ids::{AccountId, CreditNoteId, InvoiceId},
     term::Period,
 };
 use licet_runtime::{caller::Call, database::Database, fault::Fault, page::Page};
@@ -11,9 +13,10 @@ use crate::{
     rules::{
         document::{InvoiceDocument, MAX_NOTES, StatementDocument, check_entries},
         listing::CreditNoteFilter,
+        numbers::{DocumentNumber, Seller},
         statement::statement_end,
     },
-    store::{self, numbers::SELLER},
+    store,
 };
 
 /// The invoice with its account and its credit notes, or NOT_FOUND.
@@ -31,7 +34,9 @@ pub(crate) async fn invoice(
         invoice_id: Some(invoice_id),
     };
     let notes = store::credit_notes::list(&tx, &call.caller, &of_invoice, &page).await?;
-    InvoiceDocument::new(SELLER, account, invoice, notes, call.now).map_err(Fault::internal)
+    let seller = invoice.number.as_ref().map(|it| it.seller.clone());
+    let seller = seller.ok_or_else(|| Fault::internal("a stored invoice has no number"))?;
+    InvoiceDocument::new(seller, account, invoice, notes, call.now).map_err(Fault::internal)
 }
 
 /// The account's statement over the period with its entries. Refusals: NOT_FOUND,
@@ -41,6 +46,7 @@ pub(crate) async fn statement(
     call: &Call,
     account_id: AccountId,
     period: Period,
+    seller: &Seller,
 ) -> Result<StatementDocument, Fault> {
     let tx = database.read();
     let statement = statements::read(&tx, call, account_id, period).await?;
@@ -48,5 +54,23 @@ pub(crate) async fn statement(
     let account = store::accounts::get(&tx, &call.caller, account_id).await?;
     let until = statement_end(period, account.seen_at(call.now));
     let entries = store::documents::list_entries(&tx, &account, period.start, until).await?;
-    StatementDocument::new(SELLER, account, statement, entries).map_err(Fault::internal)
+    StatementDocument::new(seller.clone(), account, statement, entries).map_err(Fault::internal)
+}
+
+/// The numbers of issued invoices of an account.
+pub(crate) async fn invoice_numbers(
+    database: &Database,
+    account_id: AccountId,
+    ids: &[InvoiceId],
+) -> Result<BTreeMap<InvoiceId, DocumentNumber>, Fault> {
+    store::invoices::numbers(database.read_alone(), account_id, ids).await
+}
+
+/// The numbers of issued credit notes of an account.
+pub(crate) async fn credit_note_numbers(
+    database: &Database,
+    account_id: AccountId,
+    ids: &[CreditNoteId],
+) -> Result<BTreeMap<CreditNoteId, DocumentNumber>, Fault> {
+    store::credit_notes::numbers(database.read_alone(), account_id, ids).await
 }

@@ -11,7 +11,7 @@ use crate::rules::{
     credit::CreditNote,
     document::InvoiceDocument,
     id_text,
-    numbers::{credit_note_number, invoice_number},
+    numbers::DocumentNumber,
     proration::Convention,
     quote::Line,
 };
@@ -88,8 +88,11 @@ pub(crate) fn render(document: &InvoiceDocument) -> Result<Vec<u8>, Fault> {
         format!("{}, term {term}", subject.resource_id)
     });
     page(&Page {
-        seller,
-        number: invoice.number.map_or_else(String::new, invoice_number),
+        seller: seller.as_str(),
+        number: invoice
+            .number
+            .as_ref()
+            .map_or_else(String::new, DocumentNumber::of_invoice),
         state,
         customer: &account.display_name,
         account_id: invoice.account_id.to_string(),
@@ -194,7 +197,10 @@ fn show_note(note: &CreditNote) -> NoteView<'_> {
         .map(|line| format!("{}: {}", line.line_number, line.amount.value()))
         .collect();
     NoteView {
-        number: note.number.map_or_else(String::new, credit_note_number),
+        number: note
+            .number
+            .as_ref()
+            .map_or_else(String::new, DocumentNumber::of_credit_note),
         issued: time(note.issued),
         reason: &note.reason,
         lines: lines.join(", "),

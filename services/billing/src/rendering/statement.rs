@@ -8,7 +8,7 @@ use super::{page, span, time};
 use crate::rules::{
     document::{StatementDocument, StatementEntry, check_page},
     ledger::EntryKind,
-    numbers::{credit_note_number, invoice_number},
+    numbers::Seller,
     statement::Sums,
 };
 
@@ -65,7 +65,7 @@ pub(crate) fn render(document: &StatementDocument) -> Result<Vec<u8>, Fault> {
         due_change: change(total.due_change),
     });
     let rendered = page(&Page {
-        seller,
+        seller: seller.as_str(),
         period: span(statement.period.start, statement.period.end),
         customer: &account.display_name,
         account_id: account.account_id.to_string(),
@@ -74,7 +74,10 @@ pub(crate) fn render(document: &StatementDocument) -> Result<Vec<u8>, Fault> {
         opening: sums(&statement.opening),
         totals: totals.collect(),
         closing: sums(&statement.closing),
-        rows: entries.iter().map(show_entry).collect(),
+        rows: entries
+            .iter()
+            .map(|entry| show_entry(seller, entry))
+            .collect(),
     })?;
     let most = MAX_MESSAGE_BYTES - ENVELOPE_BYTES;
     check_page(statement, rendered.len(), most)?;
@@ -92,9 +95,11 @@ fn kind_name(kind: EntryKind) -> &'static str {
     }
 }
 
-fn show_entry((entry, after): &(StatementEntry, Sums)) -> EntryView<'_> {
-    let invoice = entry.invoice_number.map(invoice_number);
-    let note = entry.credit_note_number.map(credit_note_number);
+fn show_entry<'a>(seller: &Seller, (entry, after): &'a (StatementEntry, Sums)) -> EntryView<'a> {
+    let invoice = entry.invoice_number.map(|it| seller.invoice_number(it));
+    let note = entry
+        .credit_note_number
+        .map(|it| seller.credit_note_number(it));
     let name = kind_name(entry.kind);
     let what = match (note, invoice) {
         (None, None) => name.to_owned(),

@@ -4,13 +4,18 @@ use licet_contracts::billing::v1::{self as billing, account_service_server::Acco
 use licet_runtime::{database::Database, door, field::only};
 use tonic::{Request, Response, Status};
 
-use crate::{convert, queries, rendering};
+use crate::{
+    convert::{self, Seller},
+    queries, rendering,
+};
 
 /// Accounts, deposits and ledger entries.
 #[derive(Clone, Debug)]
 pub(crate) struct AccountRpc {
     /// The database of Billing.
     pub(crate) database: Database,
+    /// Who issues invoices; statements name it.
+    pub(crate) seller: Seller,
 }
 
 #[tonic::async_trait]
@@ -143,7 +148,8 @@ impl AccountService for AccountRpc {
             convert::statement::decode_render(message)
         })?;
         let found =
-            queries::documents::statement(&self.database, &call, account_id, period).await?;
+            queries::documents::statement(&self.database, &call, account_id, period, &self.seller)
+                .await?;
         Ok(Response::new(billing::RenderStatementResponse {
             content: rendering::statement::render(&found)?,
             content_type: rendering::CONTENT_TYPE.to_owned(),

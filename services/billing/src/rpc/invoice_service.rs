@@ -10,21 +10,26 @@ use licet_runtime::{database::Database, door, fault::Fault, field::only};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::{Request, Response, Status};
 
-use crate::{convert, queries, rendering};
+use super::numbers;
+use crate::{
+    convert::{self, Seller},
+    queries, rendering,
+};
 
 /// Charges, invoices and credit notes.
 #[derive(Clone, Debug)]
 pub(crate) struct InvoiceRpc {
     /// The database of Billing.
     pub(crate) database: Database,
+    /// Who issues invoices and credit notes.
+    pub(crate) seller: Seller,
     /// Permits for charges, [`MAX_CONCURRENT_CHARGES`] of them.
     pub(crate) charge_permits: Arc<Semaphore>,
 }
 
-/// Charges that may run at once. Each holds the series of invoice numbers until its commit (BL-8),
-/// so more of them would only wait for each other inside the database, which is slower than waiting
-/// here.
-pub(crate) const MAX_CONCURRENT_CHARGES: usize = 4;
+/// Charges that may run at once. Each waits for the series of invoice numbers (BL-8) before its commit, so more of them
+/// would only take the database's connections from other calls.
+pub(crate) const MAX_CONCURRENT_CHARGES: usize = 12;
 
 impl InvoiceRpc {
     /// A permit for a charge; a preview needs none.
@@ -51,14 +56,16 @@ impl InvoiceService for InvoiceRpc {
         request: Request<billing::ChargeQuoteRequest>,
     ) -> Result<Response<billing::ChargeQuoteResponse>, Status> {
         let _permit = self.charge_permit(request.get_ref()).await?;
-        door::run_or_preview(
+        let mut response = door::run_or_preview(
             &self.database,
             &self.database,
             request,
-            convert::invoice::decode_charge,
+            |call, message| convert::invoice::decode_charge(call, message, &self.seller),
             |invoices| Ok(convert::invoice::encode_charge(&invoices)),
         )
-        .await
+        .await?;
+        numbers::add_to_invoices(&self.database, &mut response.get_mut().invoice).await?;
+        Ok(response)
     }
 
     async fn charge_quotes(
@@ -66,14 +73,16 @@ impl InvoiceService for InvoiceRpc {
         request: Request<billing::ChargeQuotesRequest>,
     ) -> Result<Response<billing::ChargeQuotesResponse>, Status> {
         let _permit = self.charge_permit(request.get_ref()).await?;
-        door::run_or_preview(
+        let mut response = door::run_or_preview(
             &self.database,
             &self.database,
             request,
-            convert::invoice::decode_charges,
+            |call, message| convert::invoice::decode_charges(call, message, &self.seller),
             |invoices| Ok(convert::invoice::encode_charges(&invoices)),
         )
-        .await
+        .await?;
+        numbers::add_to_invoices(&self.database, &mut response.get_mut().invoices).await?;
+        Ok(response)
     }
 
     async fn forbid_charge(
@@ -153,11 +162,11 @@ impl InvoiceService for InvoiceRpc {
         &self,
         request: Request<billing::IssueCreditNoteRequest>,
     ) -> Result<Response<billing::IssueCreditNoteResponse>, Status> {
-        door::run_or_preview(
+        let mut response = door::run_or_preview(
             &self.database,
             &self.database,
             request,
-            convert::credit_note::decode_issue,
+            |call, message| convert::credit_note::decode_issue(call, message, &self.seller),
             |issued| {
                 Ok(convert::credit_note::encode_issue(
                     &issued.note,
@@ -165,7 +174,9 @@ impl InvoiceService for InvoiceRpc {
                 ))
             },
         )
-        .await
+        .await?;
+        numbers::add_to_credit_notes(&self.database, &mut response.get_mut().credit_note).await?;
+        Ok(response)
     }
 
     async fn list_credit_notes(

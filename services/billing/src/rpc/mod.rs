@@ -4,5 +4,6 @@
 pub(crate) mod account_service;
 pub(crate) mod catalog_service;
 pub(crate) mod invoice_service;
+mod numbers;
 pub(crate) mod quote_service;
 pub(crate) mod refund_service;

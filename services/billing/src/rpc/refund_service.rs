@@ -4,13 +4,19 @@ use licet_contracts::billing::v1::{self as billing, refund_service_server::Refun
 use licet_runtime::{database::Database, door, field::only};
 use tonic::{Request, Response, Status};
 
-use crate::{convert, queries};
+use super::numbers;
+use crate::{
+    convert::{self, Seller},
+    queries,
+};
 
 /// Refunds.
 #[derive(Clone, Debug)]
 pub(crate) struct RefundRpc {
     /// The database of Billing.
     pub(crate) database: Database,
+    /// Who issues credit notes.
+    pub(crate) seller: Seller,
 }
 
 #[tonic::async_trait]
@@ -23,7 +29,7 @@ impl RefundService for RefundRpc {
             &self.database,
             &self.database,
             request,
-            convert::refund::decode_request,
+            |call, message| convert::refund::decode_request(call, message, &self.seller),
             |requested| Ok(convert::refund::encode_request(&requested)),
         )
         .await
@@ -33,11 +39,11 @@ impl RefundService for RefundRpc {
         &self,
         request: Request<billing::ApproveRefundRequest>,
     ) -> Result<Response<billing::ApproveRefundResponse>, Status> {
-        door::run_or_preview(
+        let mut response = door::run_or_preview(
             &self.database,
             &self.database,
             request,
-            |_, message| convert::refund::decode_approve(message),
+            |_, message| convert::refund::decode_approve(message, &self.seller),
             |approved| {
                 Ok(convert::refund::encode_approval(
                     &approved.refund,
@@ -45,7 +51,9 @@ impl RefundService for RefundRpc {
                 ))
             },
         )
-        .await
+        .await?;
+        numbers::add_to_credit_notes(&self.database, &mut response.get_mut().credit_notes).await?;
+        Ok(response)
     }
 
     async fn reject_refund(

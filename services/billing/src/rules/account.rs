@@ -9,7 +9,7 @@ use licet_domain::{
     worded,
 };
 
-use super::{currency_mismatch, money_refusal, numbers::invoice_number};
+use super::{currency_mismatch, money_refusal, numbers::DocumentNumber};
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -96,12 +96,12 @@ pub(crate) struct AccountView {
 }
 
 /// The open invoice that is due first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FirstDue {
     /// Its id.
     pub(crate) invoice_id: InvoiceId,
-    /// Its number in the seller's series.
-    pub(crate) number: i64,
+    /// Its number.
+    pub(crate) number: DocumentNumber,
     /// When it is due.
     pub(crate) due_time: Instant,
 }
@@ -260,7 +260,7 @@ fn check_overdue(
         ),
     )
     .with("invoice_id", first.invoice_id)
-    .with("number", invoice_number(first.number))
+    .with("number", first.number.of_invoice())
     .with("due_time", first.due_time)
     .with("overdue_days", overdue_days)
     .with("grace_days", grace_days))

@@ -9,7 +9,10 @@ use licet_domain::{
     worded,
 };
 
-use super::{account::CreditTerms, currency_mismatch, id_text, money_refusal, quote::Line};
+use super::{
+    account::CreditTerms, currency_mismatch, id_text, money_refusal, numbers::DocumentNumber,
+    quote::Line,
+};
 
 /// What a quote, an invoice or a refund is for: one term of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +74,7 @@ impl Quote {
             return Err(Refusal::new(
                 Reason::QuoteExpired,
                 format!(
-                    "quote {id} expired at {}, and was accepted at {accepted}. Create a new quote",
+                    "quote {id} expired at {}, before it was accepted at {accepted}. Create a new quote",
                     self.expires
                 ),
             )
@@ -131,8 +134,8 @@ pub(crate) struct InvoiceLine {
 pub(crate) struct Invoice {
     /// `None`: a preview, not issued.
     pub(crate) invoice_id: Option<InvoiceId>,
-    /// Its number in the seller's series, from 1; `None`: a preview.
-    pub(crate) number: Option<i64>,
+    /// `None`: a preview, or not committed yet.
+    pub(crate) number: Option<DocumentNumber>,
     /// The charged account.
     pub(crate) account_id: AccountId,
     /// The charged quote.
@@ -154,7 +157,7 @@ pub(crate) struct Invoice {
     /// When the charge was accepted (T-3). A term counts as bought when its first charge was
     /// accepted.
     pub(crate) accepted: Instant,
-    /// The record time of its issue (T-6).
+    /// When its issue was recorded (T-6).
     pub(crate) issued: Instant,
     /// When it is due; `None`: it was paid at its issue.
     pub(crate) due_time: Option<Instant>,

@@ -13,6 +13,7 @@ use licet_domain::{
 use super::{
     charge::{CreditableLine, Invoice, InvoiceLine},
     id_text, money_refusal,
+    numbers::DocumentNumber,
 };
 
 /// Which part of an invoice a credit is taken from.
@@ -85,8 +86,8 @@ pub(crate) struct InvoiceCredit {
 pub(crate) struct CreditNote {
     /// `None`: a preview, not issued.
     pub(crate) credit_note_id: Option<CreditNoteId>,
-    /// Its number in the seller's series, from 1; `None`: a preview.
-    pub(crate) number: Option<i64>,
+    /// `None`: a preview, or not committed yet.
+    pub(crate) number: Option<DocumentNumber>,
     /// The credited account.
     pub(crate) account_id: AccountId,
     /// The corrected invoice.

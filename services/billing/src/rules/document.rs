@@ -12,6 +12,7 @@ use super::{
     charge::Invoice,
     credit::CreditNote,
     ledger::EntryKind,
+    numbers::Seller,
     statement::{Statement, Sums},
 };
 
@@ -25,8 +26,8 @@ const MAX_ENTRIES: i64 = 10_000;
 /// A printed invoice.
 #[derive(Clone, Debug)]
 pub(crate) struct InvoiceDocument {
-    /// The seller's name.
-    pub(crate) seller: String,
+    /// The seller.
+    pub(crate) seller: Seller,
     /// The charged account.
     pub(crate) account: Account,
     /// The invoice.
@@ -45,7 +46,7 @@ impl InvoiceDocument {
     /// # Errors
     /// Never if `notes` are the invoice's.
     pub(crate) fn new(
-        seller: &str,
+        seller: Seller,
         account: Account,
         invoice: Invoice,
         mut notes: Vec<CreditNote>,
@@ -68,7 +69,7 @@ impl InvoiceDocument {
             .iter()
             .try_fold(invoice.credited, |left, note| left.checked_sub(note.total))?;
         Ok(Self {
-            seller: seller.to_owned(),
+            seller,
             account,
             invoice,
             notes,
@@ -98,8 +99,8 @@ pub(crate) struct StatementEntry {
 /// A printed statement.
 #[derive(Clone, Debug)]
 pub(crate) struct StatementDocument {
-    /// The seller's name.
-    pub(crate) seller: String,
+    /// The seller.
+    pub(crate) seller: Seller,
     /// The account.
     pub(crate) account: Account,
     /// The statement.
@@ -114,7 +115,7 @@ impl StatementDocument {
     /// # Errors
     /// Never if `entries` are the statement's.
     pub(crate) fn new(
-        seller: &str,
+        seller: Seller,
         account: Account,
         statement: Statement,
         entries: Vec<StatementEntry>,
@@ -131,7 +132,7 @@ impl StatementDocument {
         let entries = entries?;
         debug_assert_eq!(after, statement.closing, "entries and totals differ");
         Ok(Self {
-            seller: seller.to_owned(),
+            seller,
             account,
             statement,
             entries,
@@ -188,7 +189,9 @@ mod tests {
     use licet_domain::ids::{AccountId, CreditNoteId, InvoiceId, QuoteId};
 
     use super::{
-        super::{account::PaymentTerms, charge::Quote, credit::LineCredit},
+        super::{
+            account::PaymentTerms, charge::Quote, credit::LineCredit, numbers::DocumentNumber,
+        },
         *,
     };
 
@@ -241,7 +244,7 @@ mod tests {
         (1..=count)
             .map(|number| CreditNote {
                 credit_note_id: Some(CreditNoteId::generate()),
-                number: Some(number),
+                number: Some(DocumentNumber::sample(number)),
                 account_id,
                 invoice_id,
                 lines: (1..=lines).map(credit).collect(),
@@ -264,7 +267,8 @@ mod tests {
             let (account, notes) = (account(), notes(count, lines));
             let invoice = credited_by(&account, &notes);
             let as_of = at("2026-02-01T00:00:00Z");
-            let document = InvoiceDocument::new("seller", account, invoice, notes, as_of).unwrap();
+            let document =
+                InvoiceDocument::new(Seller::default(), account, invoice, notes, as_of).unwrap();
             assert_eq!(document.notes.len(), listed, "{count} of {lines} lines");
             assert_eq!(document.unlisted, usd(unlisted), "{count} of {lines} lines");
         }

@@ -6,7 +6,7 @@ use licet_domain::{
     money::Currency,
 };
 
-use super::{charge::InvoiceState, refund::RefundState};
+use super::{charge::InvoiceState, numbers::DocumentNumber, refund::RefundState};
 
 /// When a version or a price list must be in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +56,8 @@ pub(crate) struct InvoiceFilter {
     pub(crate) resource_id: Option<String>,
     /// Whether something is due.
     pub(crate) state: Option<InvoiceState>,
-    /// Its number in the seller's series (BL-8).
-    pub(crate) number: Option<i64>,
+    /// Its number (BL-8).
+    pub(crate) number: Option<DocumentNumber>,
 }
 
 /// The filter of a list of credit notes.

@@ -233,11 +233,11 @@ pub(crate) fn decide(policy: RefundPolicy, term: &TermTimes, now: Instant) -> Re
         (RefundCount::FirstIssuance, Some(first_use)) => counted(policy, first_use, now),
         (RefundCount::FirstIssuance, None) if now < *end => uncounted(
             RefundState::Refunded,
-            format!("never issued, and the term runs until {end}: full refund"),
+            format!("no certificate was active in the term, which runs until {end}: full refund"),
         ),
         (RefundCount::FirstIssuance, None) => uncounted(
             RefundState::NotDue,
-            format!("never issued, and the term ended at {end}: no refund"),
+            format!("no certificate was active in the term, which ended at {end}: no refund"),
         ),
     }
 }

@@ -17,7 +17,11 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::seal_page::{SealPage, rows_after};
+use super::{
+    owner::listing,
+    parts::RowKey,
+    seal_page::{SealPage, all_accounts, rows_after_id, single},
+};
 use crate::rules::{
     account::{Account, AccountKind, CreditTerms, PaymentTerms},
     ledger::Movement,
@@ -90,12 +94,13 @@ fn seal(row: &row::Model) -> Seal {
 /// A page of the seals of accounts.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
-    after: &str,
+    after: &RowKey,
 ) -> Result<SealPage, DbErr> {
-    let rows = rows_after::<row::Entity>(connection, row::Column::AccountId, after).await?;
+    let reads = all_accounts(connection);
+    let rows = rows_after_id::<row::Entity>(&reads, row::Column::AccountId, after).await?;
     Ok(SealPage {
         seals: rows.iter().map(seal).collect(),
-        last: rows.last().map(|row| row.account_id.clone()),
+        last: rows.last().map(|row| single(&row.account_id)),
     })
 }
 
@@ -131,7 +136,7 @@ pub(crate) async fn list(tx: &Tx, caller: &Caller, page: &Page) -> Result<Vec<Ac
         .filter(filter)
         .order_by_asc(row::Column::AccountId)
         .limit(page.limit())
-        .all(tx)
+        .all(&listing(tx, caller, None))
         .await?;
     rows.into_iter().map(decode).collect()
 }

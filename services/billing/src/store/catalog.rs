@@ -23,7 +23,10 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::seal_page::{SealPage, rows_after};
+use super::{
+    parts::RowKey,
+    seal_page::{SealPage, rows_after_id, single},
+};
 use crate::rules::{
     catalog::{ProductKind, ProductVersion},
     listing::InForceAt,
@@ -149,10 +152,10 @@ fn seal_list(row: &list_row::Model) -> Seal {
 /// A page of the seals of products, with all their versions and lists.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
-    after: &str,
+    after: &RowKey,
 ) -> Result<SealPage, DbErr> {
     let key = product_row::Column::ProductId;
-    let products = rows_after::<product_row::Entity>(connection, key, after).await?;
+    let products = rows_after_id::<product_row::Entity>(connection, key, after).await?;
     let ids: Vec<&str> = products.iter().map(|row| row.product_id.as_str()).collect();
     let versions = version_row::Entity::find()
         .filter(version_row::Column::ProductId.is_in(ids.iter().copied()))
@@ -167,7 +170,7 @@ pub(super) async fn list_seals(
     seals.extend(lists.iter().map(seal_list));
     Ok(SealPage {
         seals,
-        last: products.last().map(|row| row.product_id.clone()),
+        last: products.last().map(|row| single(&row.product_id)),
     })
 }
 

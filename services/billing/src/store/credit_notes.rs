@@ -1,10 +1,15 @@
 //! Credit notes and their lines, written once and never changed (BL-3), and their effect on the
 //! invoices that they correct.
 
-use licet_domain::money::Money;
+use std::collections::BTreeMap;
+
+use licet_domain::{
+    ids::{AccountId, CreditNoteId},
+    money::Money,
+};
 use licet_runtime::{
     caller::Caller,
-    database::Tx,
+    database::{Number, Tx},
     fault::Fault,
     page::Page,
     seal::Seal,
@@ -17,14 +22,16 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    numbers::SELLER,
-    parts::with_parts,
+    numbers::{self, Series, document_number},
+    owner::listing,
+    parts::{PartColumns, RowKey, with_parts},
     seal_page::{SealPage, rows_after},
 };
 use crate::rules::{
     charge::InvoiceState,
     credit::{CreditNote, InvoiceCredit, LineCredit},
     listing::CreditNoteFilter,
+    numbers::{DocumentNumber, Seller},
 };
 
 mod row {
@@ -33,6 +40,7 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "credit_note")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) credit_note_id: String,
@@ -55,6 +63,7 @@ mod line_row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "credit_note_line")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) credit_note_id: String,
@@ -66,24 +75,25 @@ mod line_row {
     licet_runtime::plain_entity!(pub(super));
 }
 
-/// Stores credit notes that have ids and numbers; there may be none.
-pub(crate) async fn insert(tx: &Tx, notes: &[CreditNote]) -> Result<(), Fault> {
-    if notes.is_empty() {
-        return Ok(());
-    }
-    let mut rows = Vec::with_capacity(notes.len());
+/// Issues drafted credit notes that have ids, at least one, under the next numbers of the seller's series, in order
+/// (BL-8). Returns the numbers.
+pub(crate) async fn issue(
+    tx: &Tx,
+    seller: &Seller,
+    drafts: &[CreditNote],
+) -> Result<Vec<Number>, Fault> {
+    let numbers = numbers::take(tx, seller, Series::CreditNote, drafts.len()).await?;
+    let mut rows = Vec::with_capacity(drafts.len());
     let mut all_lines = Vec::new();
-    for note in notes {
-        let (Some(credit_note_id), Some(number)) = (note.credit_note_id, note.number) else {
-            return Err(Fault::internal(
-                "a credit note to be stored has no id or no number",
-            ));
-        };
+    for (note, number) in drafts.iter().zip(&numbers) {
+        let credit_note_id = note
+            .credit_note_id
+            .ok_or_else(|| Fault::internal("a credit note to be issued has no id"))?;
         let row = row::Model {
             account_id: note.account_id.to_string(),
             credit_note_id: credit_note_id.to_string(),
-            seller: SELLER.to_owned(),
-            number,
+            seller: seller.to_string(),
+            number: number.column(),
             invoice_id: note.invoice_id.to_string(),
             currency: note.total.currency().code().to_owned(),
             total_minor: note.total.minor(),
@@ -106,13 +116,32 @@ pub(crate) async fn insert(tx: &Tx, notes: &[CreditNote]) -> Result<(), Fault> {
         rows.push(row.into_active_model());
         all_lines.extend(lines.into_iter().map(line_row::Model::into_active_model));
     }
-    row::Entity::insert_many(rows)
-        .exec_without_returning(tx)
+    tx.last(row::Entity, row::Entity::insert_many(rows)).await?;
+    tx.last(line_row::Entity, line_row::Entity::insert_many(all_lines))
         .await?;
-    line_row::Entity::insert_many(all_lines)
-        .exec_without_returning(tx)
+    Ok(numbers)
+}
+
+/// The numbers of issued credit notes of an account.
+pub(crate) async fn numbers(
+    connection: &impl ConnectionTrait,
+    account_id: AccountId,
+    credit_note_ids: &[CreditNoteId],
+) -> Result<BTreeMap<CreditNoteId, DocumentNumber>, Fault> {
+    let ids = credit_note_ids.iter().map(ToString::to_string);
+    let rows = row::Entity::find()
+        .select_only()
+        .columns([
+            row::Column::CreditNoteId,
+            row::Column::Seller,
+            row::Column::Number,
+        ])
+        .filter(row::Column::AccountId.eq(account_id.to_string()))
+        .filter(row::Column::CreditNoteId.is_in(ids))
+        .into_tuple()
+        .all(connection)
         .await?;
-    Ok(())
+    numbers::by_id("credit_note_id", rows)
 }
 
 /// Covers the note and its lines.
@@ -140,13 +169,14 @@ fn seal(row: &row::Model, lines: &[line_row::Model]) -> Seal {
 /// A page of the seals of credit notes.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
-    after: &str,
+    after: &RowKey,
 ) -> Result<SealPage, DbErr> {
-    let rows = rows_after::<row::Entity>(connection, row::Column::CreditNoteId, after).await?;
+    let key = (row::Column::AccountId, row::Column::CreditNoteId);
+    let rows = rows_after::<row::Entity>(connection, key, after).await?;
     let rows = with_lines(connection, rows).await?;
     Ok(SealPage {
         seals: rows.iter().map(|(row, lines)| seal(row, lines)).collect(),
-        last: rows.last().map(|(row, _)| row.credit_note_id.clone()),
+        last: rows.last().map(|(row, _)| key_of(row)),
     })
 }
 
@@ -155,35 +185,43 @@ async fn with_lines(
     connection: &impl ConnectionTrait,
     rows: Vec<row::Model>,
 ) -> Result<Vec<(row::Model, Vec<line_row::Model>)>, DbErr> {
-    let ids = rows.iter().map(|row| row.credit_note_id.as_str());
-    let lines = line_row::Entity::find()
-        .filter(line_row::Column::CreditNoteId.is_in(ids))
-        .order_by_asc(line_row::Column::LineNumber)
-        .all(connection)
-        .await?;
-    Ok(with_parts(
-        rows,
-        |row| &row.credit_note_id,
-        lines,
-        |line| &line.credit_note_id,
-    ))
+    let columns = PartColumns::<line_row::Entity> {
+        account_id: line_row::Column::AccountId,
+        id: line_row::Column::CreditNoteId,
+        order: line_row::Column::LineNumber,
+    };
+    let key_of_line =
+        |line: &line_row::Model| (line.account_id.clone(), line.credit_note_id.clone());
+    with_parts(connection, rows, key_of, columns, key_of_line).await
 }
 
-/// A statement with one JSON parameter, in the dialect of the database.
+fn key_of(row: &row::Model) -> RowKey {
+    (row.account_id.clone(), row.credit_note_id.clone())
+}
+
+/// A statement with a JSON parameter and the account, in the dialect of the database.
 macro_rules! statement {
-    ($tx:expr, $name:literal, $given:expr) => {{
+    ($tx:expr, $name:literal, $given:expr, $account_id:expr) => {{
         let text = if $tx.get_database_backend() == DbBackend::Postgres {
             include_str!(concat!("sql/postgres/", $name, ".sql"))
         } else {
             include_str!(concat!("sql/sqlite/", $name, ".sql"))
         };
         let given = json!($given).to_string();
-        Statement::from_sql_and_values($tx.get_database_backend(), text, [given.into()])
+        Statement::from_sql_and_values(
+            $tx.get_database_backend(),
+            text,
+            [given.into(), $account_id.to_string().into()],
+        )
     }};
 }
 
-/// Subtracts credits from the locked invoices and lines that they were planned on.
-pub(crate) async fn apply_credits(tx: &Tx, credits: &[InvoiceCredit]) -> Result<(), Fault> {
+/// Subtracts credits from the locked invoices and lines of the account that they were planned on.
+pub(crate) async fn apply_credits(
+    tx: &Tx,
+    account_id: AccountId,
+    credits: &[InvoiceCredit],
+) -> Result<(), Fault> {
     let mut invoices = Vec::with_capacity(credits.len());
     let mut lines = Vec::new();
     for credit in credits {
@@ -203,9 +241,9 @@ pub(crate) async fn apply_credits(tx: &Tx, credits: &[InvoiceCredit]) -> Result<
             lines.push(json!({ "i": credit.invoice_id, "n": number, "c": amount }));
         }
     }
-    tx.execute_raw(statement!(tx, "credit_invoices", invoices))
+    tx.execute_raw(statement!(tx, "credit_invoices", invoices, account_id))
         .await?;
-    tx.execute_raw(statement!(tx, "credit_invoice_lines", lines))
+    tx.execute_raw(statement!(tx, "credit_invoice_lines", lines, account_id))
         .await?;
     Ok(())
 }
@@ -232,7 +270,7 @@ pub(crate) async fn list(
         .order_by_asc(row::Column::IssuedUs)
         .order_by_asc(row::Column::CreditNoteId)
         .limit(page.limit())
-        .all(tx)
+        .all(&listing(tx, caller, wanted.account_id))
         .await?;
     let rows = with_lines(tx, rows).await?.into_iter();
     rows.map(|(row, lines)| decode(row, &lines)).collect()
@@ -251,7 +289,7 @@ fn decode(row: row::Model, lines: &[line_row::Model]) -> Result<CreditNote, Faul
         .collect();
     Ok(CreditNote {
         credit_note_id: Some(parsed("credit_note_id", &row.credit_note_id)?),
-        number: Some(row.number),
+        number: Some(document_number(&row.seller, row.number)?),
         account_id: parsed("account_id", &row.account_id)?,
         invoice_id: parsed("invoice_id", &row.invoice_id)?,
         lines: lines?,

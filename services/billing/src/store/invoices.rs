@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use licet_domain::{
     clock::Instant,
-    ids::{AccountId, InvoiceId, QuoteId},
+    ids::{AccountId, InvoiceId},
     money::{Currency, Money},
 };
 use licet_runtime::{
+    all_accounts::AllAccounts,
     caller::Caller,
-    database::Tx,
+    database::{Number, Tx},
     fault::Fault,
     page::Page,
     seal::Seal,
@@ -19,15 +20,16 @@ use licet_runtime::{
     },
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
-    Order, QueryFilter, QueryOrder, QuerySelect, Select, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, Order, QueryFilter,
+    QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait},
 };
 use serde_json::json;
 
 use super::{
-    numbers::{self, SELLER, Series},
-    parts::with_parts,
+    numbers::{self, Series, document_number},
+    owner::{by_id, listing},
+    parts::{PartColumns, RowKey, with_parts},
     quotes,
     seal_page::{SealPage, rows_after},
     subject::{subject, subject_columns},
@@ -37,6 +39,7 @@ use crate::rules::{
     charge::{CreditableLine, Invoice, InvoiceLine, InvoiceState, Subject},
     listing::InvoiceFilter,
     money_refusal, not_found,
+    numbers::{DocumentNumber, Seller},
 };
 
 mod row {
@@ -45,6 +48,7 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "invoice")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) invoice_id: String,
@@ -75,6 +79,7 @@ mod line_row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "invoice_line")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) invoice_id: String,
@@ -89,36 +94,37 @@ mod line_row {
     licet_runtime::plain_entity!(pub(super));
 }
 
-/// Issues drafted invoices under the next numbers of their series, in order (BL-8), and stores in
-/// each locked quote which invoice charged it. Returns the invoices with their numbers.
-///
-/// From here to the commit every other charge waits for the number series, so PostgreSQL issues a
-/// single invoice in one statement.
+/// Issues drafted invoices under the next numbers of the seller's series, in order (BL-8), and stores in each quote which
+/// invoice charged it. All belong to the account. Returns the numbers.
 ///
 /// # Errors
-/// When a draft has no id, or the database fails.
-pub(crate) async fn issue(tx: &Tx, mut drafts: Vec<Invoice>) -> Result<Vec<Invoice>, Fault> {
+/// When a draft has no id, or the database fails. If another charge has spent a quote meanwhile, the commit fails as
+/// a lost race: a quote has one invoice.
+pub(crate) async fn issue(
+    tx: &Tx,
+    account_id: AccountId,
+    seller: &Seller,
+    drafts: &[Invoice],
+) -> Result<Vec<Number>, Fault> {
+    let numbers = numbers::take(tx, seller, Series::Invoice, drafts.len()).await?;
     let (mut rows, mut lines, mut charged) = (Vec::new(), Vec::new(), Vec::new());
-    for draft in &drafts {
+    for (draft, number) in drafts.iter().zip(&numbers) {
         let invoice_id = id_of(draft)?;
-        let (row, its_lines) = encode(invoice_id, draft)?;
-        rows.push(row);
-        lines.extend(its_lines);
+        let (row, its_lines) = encode(invoice_id, draft, seller, *number)?;
+        tx.seal(seal(&row, &its_lines));
+        rows.push(row.into_active_model());
+        lines.extend(
+            its_lines
+                .into_iter()
+                .map(line_row::Model::into_active_model),
+        );
         charged.push((draft.quote_id, invoice_id));
     }
-    let single = (tx.get_database_backend() == DbBackend::Postgres && rows.len() == 1)
-        .then(|| rows.pop())
-        .flatten();
-    let first = match single {
-        Some(row) => issue_single(tx, row, lines).await?,
-        None => issue_several(tx, rows, lines, &charged).await?,
-    };
-    for (number, draft) in (first..).zip(&mut drafts) {
-        draft.number = Some(number);
-        let (row, lines) = encode(id_of(draft)?, draft)?;
-        tx.seal(seal(&row, &lines));
-    }
-    Ok(drafts)
+    tx.last(row::Entity, row::Entity::insert_many(rows)).await?;
+    tx.last(line_row::Entity, line_row::Entity::insert_many(lines))
+        .await?;
+    quotes::set_charged(tx, account_id, &charged).await?;
+    Ok(numbers)
 }
 
 fn id_of(draft: &Invoice) -> Result<InvoiceId, Fault> {
@@ -162,81 +168,22 @@ fn seal(row: &row::Model, lines: &[line_row::Model]) -> Seal {
 /// A page of the seals of invoices.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
-    after: &str,
+    after: &RowKey,
 ) -> Result<SealPage, DbErr> {
-    let rows = rows_after::<row::Entity>(connection, row::Column::InvoiceId, after).await?;
+    let key = (row::Column::AccountId, row::Column::InvoiceId);
+    let rows = rows_after::<row::Entity>(connection, key, after).await?;
     let rows = with_lines(connection, rows).await?;
     Ok(SealPage {
         seals: rows.iter().map(|(row, lines)| seal(row, lines)).collect(),
-        last: rows.last().map(|(row, _)| row.invoice_id.clone()),
+        last: rows.last().map(|(row, _)| key_of(row)),
     })
 }
 
-/// Returns the number of the first invoice.
-async fn issue_several(
-    tx: &Tx,
-    rows: Vec<row::Model>,
-    lines: Vec<line_row::Model>,
-    charged: &[(QuoteId, InvoiceId)],
-) -> Result<i64, Fault> {
-    let first = numbers::assign(tx, Series::Invoice, rows.len()).await?;
-    let numbered = (first..).zip(rows);
-    let numbered = numbered.map(|(number, row)| row::Model { number, ..row }.into_active_model());
-    row::Entity::insert_many(numbered)
-        .exec_without_returning(tx)
-        .await?;
-    line_row::Entity::insert_many(lines.into_iter().map(line_row::Model::into_active_model))
-        .exec_without_returning(tx)
-        .await?;
-    quotes::set_charged(tx, charged).await?;
-    Ok(first)
-}
-
-async fn issue_single(tx: &Tx, row: row::Model, lines: Vec<line_row::Model>) -> Result<i64, Fault> {
-    #[derive(FromQueryResult)]
-    struct AssignedNumber {
-        last_number: i64,
-    }
-    let (mut line_numbers, mut amounts, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-    for line in lines {
-        line_numbers.push(line.line_number);
-        amounts.push(line.amount_minor);
-        texts.push(line.line);
-    }
-    let values: [Value; 21] = [
-        row.account_id.into(),
-        row.invoice_id.into(),
-        row.seller.into(),
-        Series::Invoice.as_str().into(),
-        row.quote_id.into(),
-        row.resource_id.into(),
-        row.term_index.into(),
-        row.currency.into(),
-        row.total_minor.into(),
-        row.credited_minor.into(),
-        row.held_minor.into(),
-        row.state.into(),
-        row.issued_us.into(),
-        row.paid_minor.into(),
-        row.returned_minor.into(),
-        row.due_us.into(),
-        row.line_bytes.into(),
-        line_numbers.into(),
-        amounts.into(),
-        texts.into(),
-        row.accept_us.into(),
-    ];
-    let text = include_str!("sql/postgres/issue_invoice.sql");
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
-    let assigned = AssignedNumber::find_by_statement(statement).one(tx).await?;
-    let assigned = assigned.ok_or_else(|| Fault::internal("no invoice number was assigned"))?;
-    Ok(assigned.last_number)
-}
-
-/// The rows of an invoice; its number is 0 until one is assigned.
 fn encode(
     invoice_id: InvoiceId,
     invoice: &Invoice,
+    seller: &Seller,
+    number: Number,
 ) -> Result<(row::Model, Vec<line_row::Model>), Fault> {
     let mut lines = Vec::with_capacity(invoice.lines.len());
     let mut line_bytes = 0;
@@ -257,8 +204,8 @@ fn encode(
     let row = row::Model {
         account_id: invoice.account_id.to_string(),
         invoice_id: invoice_id.to_string(),
-        seller: SELLER.to_owned(),
-        number: invoice.number.unwrap_or_default(),
+        seller: seller.to_string(),
+        number: number.column(),
         quote_id: invoice.quote_id.to_string(),
         resource_id,
         term_index,
@@ -277,25 +224,27 @@ fn encode(
     Ok((row, lines))
 }
 
-fn visible(caller: &Caller, invoice_id: InvoiceId) -> Select<row::Entity> {
-    row::Entity::find_by_id(invoice_id.to_string())
-        .filter(in_scope(&caller.accounts, row::Column::AccountId))
-}
-
 /// The invoice; NOT_FOUND if the caller does not see its account.
 pub(crate) async fn get(tx: &Tx, caller: &Caller, invoice_id: InvoiceId) -> Result<Invoice, Fault> {
-    let rows = visible(caller, invoice_id).all(tx).await?;
+    let rows = row::Entity::find()
+        .filter(row::Column::InvoiceId.eq(invoice_id.to_string()))
+        .filter(in_scope(&caller.accounts, row::Column::AccountId))
+        .all(&by_id(tx, caller))
+        .await?;
     let found = decode_all(tx, rows).await?.pop();
     Ok(found.ok_or_else(|| not_found("invoice", invoice_id))?)
 }
 
-/// As [`get`], locked until the transaction ends. Lock the account first.
+/// The invoice of the locked account, locked until the transaction ends.
 pub(crate) async fn lock(
     tx: &Tx,
-    caller: &Caller,
+    account_id: AccountId,
     invoice_id: InvoiceId,
 ) -> Result<Invoice, Fault> {
-    let rows = visible(caller, invoice_id).lock_exclusive().all(tx).await?;
+    let rows = row::Entity::find_by_id((account_id.to_string(), invoice_id.to_string()))
+        .lock_exclusive()
+        .all(tx)
+        .await?;
     let found = decode_all(tx, rows).await?.pop();
     Ok(found.ok_or_else(|| not_found("invoice", invoice_id))?)
 }
@@ -312,23 +261,23 @@ pub(crate) async fn list(
     let account_id = wanted.account_id.as_ref().map(ToString::to_string);
     let resource_id = wanted.resource_id.as_ref();
     let state = wanted.state.map(InvoiceState::as_str);
-    let of_seller = |number| {
+    let of_seller = |wanted: &DocumentNumber| {
         row::Column::Seller
-            .eq(SELLER)
-            .and(row::Column::Number.eq(number))
+            .eq(wanted.seller.as_str())
+            .and(row::Column::Number.eq(wanted.number))
     };
     let filter = in_scope(&caller.accounts, row::Column::AccountId)
         .add_option(account_id.map(|id| row::Column::AccountId.eq(id)))
         .add_option(resource_id.map(|id| row::Column::ResourceId.eq(id)))
         .add_option(state.map(|state| row::Column::State.eq(state)))
-        .add_option(wanted.number.map(of_seller));
+        .add_option(wanted.number.as_ref().map(of_seller));
     let rows = row::Entity::find()
         .filter(filter)
         .filter(page.rows_after(&Order::Asc, row::Column::IssuedUs, row::Column::InvoiceId)?)
         .order_by_asc(row::Column::IssuedUs)
         .order_by_asc(row::Column::InvoiceId)
         .limit(page.limit())
-        .all(tx)
+        .all(&listing(tx, caller, wanted.account_id))
         .await?;
     let bytes = |row: &row::Model| usize::try_from(row.line_bytes).unwrap_or(usize::MAX);
     let key = |row: &row::Model| vec![row.issued_us.to_string(), row.invoice_id.clone()];
@@ -365,6 +314,7 @@ pub(crate) async fn set_paid(
     row::Entity::update_many()
         .col_expr(row::Column::PaidMinor, Expr::value(invoice.paid.minor()))
         .col_expr(row::Column::State, Expr::value(state_of(invoice)?.as_str()))
+        .filter(row::Column::AccountId.eq(invoice.account_id.to_string()))
         .filter(row::Column::InvoiceId.eq(invoice_id.to_string()))
         .exec(tx)
         .await?;
@@ -391,7 +341,7 @@ pub(crate) async fn find_first_due(
         .ok_or_else(|| Fault::internal("an open invoice has no due time"))?;
     Ok(Some(FirstDue {
         invoice_id: parsed("invoice_id", &row.invoice_id)?,
-        number: row.number,
+        number: number_of(&row)?,
         due_time,
     }))
 }
@@ -401,6 +351,8 @@ pub(crate) async fn first_due_times(
     tx: &Tx,
     account_ids: &[AccountId],
 ) -> Result<BTreeMap<AccountId, Instant>, Fault> {
+    let only = account_ids.first().copied();
+    let only = only.filter(|_| account_ids.len() == 1);
     let rows: Vec<(String, Option<i64>)> = row::Entity::find()
         .select_only()
         .column(row::Column::AccountId)
@@ -409,7 +361,7 @@ pub(crate) async fn first_due_times(
         .filter(is_open())
         .group_by(row::Column::AccountId)
         .into_tuple()
-        .all(tx)
+        .all(&AllAccounts::unless_of(only, tx, "a page of accounts"))
         .await?;
     let mut first = BTreeMap::new();
     for (account_id, due_us) in rows {
@@ -418,6 +370,32 @@ pub(crate) async fn first_due_times(
         }
     }
     Ok(first)
+}
+
+/// The numbers of issued invoices of an account.
+pub(crate) async fn numbers(
+    connection: &impl ConnectionTrait,
+    account_id: AccountId,
+    invoice_ids: &[InvoiceId],
+) -> Result<BTreeMap<InvoiceId, DocumentNumber>, Fault> {
+    let ids = invoice_ids.iter().map(ToString::to_string);
+    let rows = row::Entity::find()
+        .select_only()
+        .columns([
+            row::Column::InvoiceId,
+            row::Column::Seller,
+            row::Column::Number,
+        ])
+        .filter(row::Column::AccountId.eq(account_id.to_string()))
+        .filter(row::Column::InvoiceId.is_in(ids))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    numbers::by_id("invoice_id", rows)
+}
+
+fn number_of(row: &row::Model) -> Result<DocumentNumber, Fault> {
+    document_number(&row.seller, row.number)
 }
 
 /// A literal and not a parameter, so that the partial index on open invoices applies.
@@ -432,13 +410,19 @@ fn state_of(invoice: &Invoice) -> Result<InvoiceState, Fault> {
 }
 
 /// Holds everything creditable on the locked invoices and their lines for a review.
-pub(crate) async fn hold_creditable(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(), Fault> {
+pub(crate) async fn hold_creditable(
+    tx: &Tx,
+    account_id: AccountId,
+    invoice_ids: &[InvoiceId],
+) -> Result<(), Fault> {
+    let account_id = account_id.to_string();
     let ids: Vec<String> = invoice_ids.iter().map(ToString::to_string).collect();
     row::Entity::update_many()
         .col_expr(
             row::Column::HeldMinor,
             Expr::col(row::Column::TotalMinor).sub(Expr::col(row::Column::CreditedMinor)),
         )
+        .filter(row::Column::AccountId.eq(account_id.as_str()))
         .filter(row::Column::InvoiceId.is_in(ids.clone()))
         .exec(tx)
         .await?;
@@ -448,6 +432,7 @@ pub(crate) async fn hold_creditable(tx: &Tx, invoice_ids: &[InvoiceId]) -> Resul
             Expr::col(line_row::Column::AmountMinor)
                 .sub(Expr::col(line_row::Column::CreditedMinor)),
         )
+        .filter(line_row::Column::AccountId.eq(account_id))
         .filter(line_row::Column::InvoiceId.is_in(ids))
         .exec(tx)
         .await?;
@@ -455,15 +440,22 @@ pub(crate) async fn hold_creditable(tx: &Tx, invoice_ids: &[InvoiceId]) -> Resul
 }
 
 /// Releases what a review held on the locked invoices and their lines.
-pub(crate) async fn release_holds(tx: &Tx, invoice_ids: &[InvoiceId]) -> Result<(), Fault> {
+pub(crate) async fn release_holds(
+    tx: &Tx,
+    account_id: AccountId,
+    invoice_ids: &[InvoiceId],
+) -> Result<(), Fault> {
+    let account_id = account_id.to_string();
     let ids: Vec<String> = invoice_ids.iter().map(ToString::to_string).collect();
     row::Entity::update_many()
         .col_expr(row::Column::HeldMinor, Expr::value(0_i64))
+        .filter(row::Column::AccountId.eq(account_id.as_str()))
         .filter(row::Column::InvoiceId.is_in(ids.clone()))
         .exec(tx)
         .await?;
     line_row::Entity::update_many()
         .col_expr(line_row::Column::HeldMinor, Expr::value(0_i64))
+        .filter(line_row::Column::AccountId.eq(account_id))
         .filter(line_row::Column::InvoiceId.is_in(ids))
         .exec(tx)
         .await?;
@@ -489,20 +481,17 @@ async fn with_lines(
     connection: &impl ConnectionTrait,
     rows: Vec<row::Model>,
 ) -> Result<Vec<(row::Model, Vec<line_row::Model>)>, DbErr> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let lines = line_row::Entity::find()
-        .filter(line_row::Column::InvoiceId.is_in(rows.iter().map(|row| row.invoice_id.as_str())))
-        .order_by_asc(line_row::Column::LineNumber)
-        .all(connection)
-        .await?;
-    Ok(with_parts(
-        rows,
-        |row| &row.invoice_id,
-        lines,
-        |line| &line.invoice_id,
-    ))
+    let columns = PartColumns::<line_row::Entity> {
+        account_id: line_row::Column::AccountId,
+        id: line_row::Column::InvoiceId,
+        order: line_row::Column::LineNumber,
+    };
+    let key_of_line = |line: &line_row::Model| (line.account_id.clone(), line.invoice_id.clone());
+    with_parts(connection, rows, key_of, columns, key_of_line).await
+}
+
+fn key_of(row: &row::Model) -> RowKey {
+    (row.account_id.clone(), row.invoice_id.clone())
 }
 
 fn decode(row: row::Model, lines: Vec<line_row::Model>) -> Result<Invoice, Fault> {
@@ -514,7 +503,7 @@ fn decode(row: row::Model, lines: Vec<line_row::Model>) -> Result<Invoice, Fault
         .collect();
     Ok(Invoice {
         invoice_id: Some(parsed("invoice_id", &row.invoice_id)?),
-        number: Some(row.number),
+        number: Some(number_of(&row)?),
         account_id: parsed("account_id", &row.account_id)?,
         quote_id: parsed("quote_id", &row.quote_id)?,
         subject: subject(row.resource_id, row.term_index)?,

@@ -22,7 +22,8 @@ use serde_json::json;
 
 use super::{
     accounts,
-    parts::with_parts,
+    owner::by_id,
+    parts::{PartColumns, RowKey, with_parts},
     seal_page::{SealPage, rows_after},
 };
 use crate::rules::{
@@ -37,6 +38,7 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "ledger_entry")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) entry_id: String,
@@ -58,6 +60,7 @@ mod posting_row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "posting")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) entry_id: String,
@@ -129,18 +132,28 @@ pub(crate) async fn post_one(
 }
 
 /// The entry; NOT_FOUND if the caller does not see its account.
-pub(crate) async fn get(tx: &Tx, caller: &Caller, entry_id: EntryId) -> Result<LedgerEntry, Fault> {
-    let rows = row::Entity::find_by_id(entry_id.to_string())
+pub(crate) async fn get(
+    connection: &impl ConnectionTrait,
+    caller: &Caller,
+    entry_id: EntryId,
+) -> Result<LedgerEntry, Fault> {
+    let rows = row::Entity::find()
+        .filter(row::Column::EntryId.eq(entry_id.to_string()))
         .filter(in_scope(&caller.accounts, row::Column::AccountId))
-        .all(tx)
+        .all(&by_id(connection, caller))
         .await?;
-    let found = decode_all(tx, rows).await?.pop();
+    let found = decode_all(connection, rows).await?.pop();
     Ok(found.ok_or_else(|| not_found("entry", entry_id))?)
 }
 
-/// The reversal of an entry.
-pub(crate) async fn find_reversal(tx: &Tx, entry_id: EntryId) -> Result<Option<EntryId>, Fault> {
+/// The reversal of an entry of the account.
+pub(crate) async fn find_reversal(
+    tx: &Tx,
+    account_id: AccountId,
+    entry_id: EntryId,
+) -> Result<Option<EntryId>, Fault> {
     let found = row::Entity::find()
+        .filter(row::Column::AccountId.eq(account_id.to_string()))
         .filter(row::Column::ReversesEntryId.eq(entry_id.to_string()))
         .one(tx)
         .await?;
@@ -219,16 +232,17 @@ fn seal(row: &row::Model, postings: &[posting_row::Model]) -> Seal {
 /// A page of the seals of entries.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
-    after: &str,
+    after: &RowKey,
 ) -> Result<SealPage, DbErr> {
-    let rows = rows_after::<row::Entity>(connection, row::Column::EntryId, after).await?;
+    let key = (row::Column::AccountId, row::Column::EntryId);
+    let rows = rows_after::<row::Entity>(connection, key, after).await?;
     let rows = with_postings(connection, rows).await?;
     Ok(SealPage {
         seals: rows
             .iter()
             .map(|(row, postings)| seal(row, postings))
             .collect(),
-        last: rows.last().map(|(row, _)| row.entry_id.clone()),
+        last: rows.last().map(|(row, _)| key_of(row)),
     })
 }
 
@@ -237,20 +251,18 @@ async fn with_postings(
     connection: &impl ConnectionTrait,
     rows: Vec<row::Model>,
 ) -> Result<Vec<(row::Model, Vec<posting_row::Model>)>, DbErr> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let postings = posting_row::Entity::find()
-        .filter(posting_row::Column::EntryId.is_in(rows.iter().map(|row| row.entry_id.as_str())))
-        .order_by_asc(posting_row::Column::PostingNumber)
-        .all(connection)
-        .await?;
-    Ok(with_parts(
-        rows,
-        |row| &row.entry_id,
-        postings,
-        |posting| &posting.entry_id,
-    ))
+    let columns = PartColumns::<posting_row::Entity> {
+        account_id: posting_row::Column::AccountId,
+        id: posting_row::Column::EntryId,
+        order: posting_row::Column::PostingNumber,
+    };
+    let key_of_posting =
+        |posting: &posting_row::Model| (posting.account_id.clone(), posting.entry_id.clone());
+    with_parts(connection, rows, key_of, columns, key_of_posting).await
+}
+
+fn key_of(row: &row::Model) -> RowKey {
+    (row.account_id.clone(), row.entry_id.clone())
 }
 
 /// A page of the entries of an account, by time; only those within `period` if one is given.
@@ -278,8 +290,11 @@ pub(crate) async fn list(
     decode_all(tx, rows).await
 }
 
-async fn decode_all(tx: &Tx, rows: Vec<row::Model>) -> Result<Vec<LedgerEntry>, Fault> {
-    let rows = with_postings(tx, rows).await?.into_iter();
+async fn decode_all(
+    connection: &impl ConnectionTrait,
+    rows: Vec<row::Model>,
+) -> Result<Vec<LedgerEntry>, Fault> {
+    let rows = with_postings(connection, rows).await?.into_iter();
     rows.map(|(row, postings)| decode(row, &postings)).collect()
 }
 

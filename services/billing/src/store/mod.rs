@@ -8,6 +8,7 @@ pub(crate) mod documents;
 pub(crate) mod invoices;
 pub(crate) mod ledger;
 pub(crate) mod numbers;
+pub(crate) mod owner;
 mod parts;
 pub(crate) mod quotes;
 pub(crate) mod refunds;
@@ -45,6 +46,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         "billing_0008_refunds_of_a_term",
         "m0008_refunds_of_a_term.sql"
     ),
+    migration!("billing_0009_seller", "m0009_seller.sql"),
+    migration!("billing_0010_tenant_key", "m0010_tenant_key.sql"),
+    migration!("billing_0011_unspent_quotes", "m0011_unspent_quotes.sql"),
 ];
 
 /// Changes of rows, along with migrations, that SQL cannot express.

@@ -21,7 +21,11 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::seal_page::{SealPage, rows_after};
+use super::{
+    owner::{by_id, listing},
+    parts::RowKey,
+    seal_page::{SealPage, rows_after},
+};
 use crate::rules::{
     charge::Subject,
     listing::RefundFilter,
@@ -35,6 +39,7 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "refund")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) refund_id: String,
@@ -128,12 +133,15 @@ fn seal(row: &row::Model) -> Seal {
 /// A page of the seals of refunds.
 pub(super) async fn list_seals(
     connection: &impl ConnectionTrait,
-    after: &str,
+    after: &RowKey,
 ) -> Result<SealPage, DbErr> {
-    let rows = rows_after::<row::Entity>(connection, row::Column::RefundId, after).await?;
+    let key = (row::Column::AccountId, row::Column::RefundId);
+    let rows = rows_after::<row::Entity>(connection, key, after).await?;
     Ok(SealPage {
         seals: rows.iter().map(seal).collect(),
-        last: rows.last().map(|row| row.refund_id.clone()),
+        last: rows
+            .last()
+            .map(|row| (row.account_id.clone(), row.refund_id.clone())),
     })
 }
 
@@ -149,6 +157,7 @@ pub(crate) async fn set_reviewed(
         .ok_or_else(|| Fault::internal("a reviewed refund has no review"))?;
     tx.seal(seal(&encode(refund_id, refund)?));
     row::ActiveModel {
+        account_id: Set(refund.account_id.to_string()),
         refund_id: Set(refund_id.to_string()),
         state: Set(refund.decision.state.as_str().to_owned()),
         refunded_minor: Set(refund.refunded.minor()),
@@ -171,6 +180,7 @@ pub(crate) async fn set_held(tx: &Tx, refund: &Refund) -> Result<(), Fault> {
         .ok_or_else(|| Fault::internal("a refund that holds something has no id"))?;
     tx.seal(seal(&encode(refund_id, refund)?));
     row::ActiveModel {
+        account_id: Set(refund.account_id.to_string()),
         refund_id: Set(refund_id.to_string()),
         creditable_minor: Set(refund.creditable.minor()),
         explanation: Set(refund.decision.explanation.clone()),
@@ -189,8 +199,21 @@ fn id_list(refund: &Refund) -> Result<String, Fault> {
 
 /// The refund; NOT_FOUND if the caller does not see its account.
 pub(crate) async fn get(tx: &Tx, caller: &Caller, refund_id: RefundId) -> Result<Refund, Fault> {
-    let found = row::Entity::find_by_id(refund_id.to_string())
+    let found = row::Entity::find()
+        .filter(row::Column::RefundId.eq(refund_id.to_string()))
         .filter(in_scope(&caller.accounts, row::Column::AccountId))
+        .one(&by_id(tx, caller))
+        .await?;
+    decode(found.ok_or_else(|| not_found("refund", refund_id))?)
+}
+
+/// The refund of the account.
+pub(crate) async fn get_of_account(
+    tx: &Tx,
+    account_id: AccountId,
+    refund_id: RefundId,
+) -> Result<Refund, Fault> {
+    let found = row::Entity::find_by_id((account_id.to_string(), refund_id.to_string()))
         .one(tx)
         .await?;
     decode(found.ok_or_else(|| not_found("refund", refund_id))?)
@@ -233,7 +256,7 @@ pub(crate) async fn list(
         .order_by_asc(row::Column::DecisionUs)
         .order_by_asc(row::Column::RefundId)
         .limit(page.limit())
-        .all(tx)
+        .all(&listing(tx, caller, wanted.account_id))
         .await?;
     rows.into_iter().map(decode).collect()
 }

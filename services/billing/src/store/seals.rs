@@ -5,7 +5,8 @@ use licet_runtime::{seal, seal_check::Seals};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::{
-    accounts, catalog, credit_notes, invoices, ledger, quotes, refunds, seal_page::SealPage,
+    accounts, catalog, credit_notes, invoices, ledger, parts::RowKey, quotes, refunds,
+    seal_page::SealPage,
 };
 
 /// The migration that creates the table of seals.
@@ -34,7 +35,11 @@ const ALL: [Sealed; 7] = [
 ];
 
 impl Sealed {
-    async fn page(self, connection: &impl ConnectionTrait, after: &str) -> Result<SealPage, DbErr> {
+    async fn page(
+        self,
+        connection: &impl ConnectionTrait,
+        after: &RowKey,
+    ) -> Result<SealPage, DbErr> {
         match self {
             Self::Products => catalog::list_seals(connection, after).await,
             Self::Accounts => accounts::list_seals(connection, after).await,
@@ -53,7 +58,7 @@ pub(crate) async fn check_all(
     seals: &mut Seals,
 ) -> Result<(), DbErr> {
     for sealed in ALL {
-        let mut after = String::new();
+        let mut after = RowKey::default();
         loop {
             let page = sealed.page(connection, &after).await?;
             for seal in page.seals {
@@ -69,7 +74,7 @@ pub(crate) async fn check_all(
 /// Seals every row of a store from before events had seals.
 pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
     for sealed in ALL {
-        let mut after = String::new();
+        let mut after = RowKey::default();
         loop {
             let page = sealed.page(tx, &after).await?;
             seal::store(tx, page.seals).await?;

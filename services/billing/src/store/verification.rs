@@ -161,7 +161,7 @@ pub(crate) const CLAIMS: [Claim; 25] = [
     claim!(
         "numbers",
         "number_series",
-        "a seller's numbers run from 1 without a gap (BL-8)"
+        "a seller's invoice numbers run from 1 without a gap, and so do its credit note numbers (BL-8)"
     ),
     claim!(
         "quotes",
@@ -179,6 +179,9 @@ pub(crate) const CLAIMS: [Claim; 25] = [
         "an invoice has its quote's lines, unchanged (BL-1)"
     ),
 ];
+
+/// Begins each statement of a verification.
+const MARK: &str = "/* all accounts: the store is verified */ ";
 
 #[derive(FromQueryResult)]
 struct CountRow {
@@ -204,13 +207,13 @@ pub(crate) async fn check(tx: &Tx, claim: &Claim) -> Result<Check, Fault> {
     };
     let counted = Statement::from_string(
         backend,
-        format!("SELECT COUNT(*) AS rows FROM {}", claim.of),
+        format!("{MARK}SELECT COUNT(*) AS rows FROM {}", claim.of),
     );
     let counted = CountRow::find_by_statement(counted).one(tx).await?;
     let differing = Statement::from_string(
         backend,
         format!(
-            "SELECT subject, currency, expected, found, COUNT(*) OVER () AS differences \
+            "{MARK}SELECT subject, currency, expected, found, COUNT(*) OVER () AS differences \
              FROM (\n{text}) AS difference LIMIT {MOST_SHOWN}"
         ),
     );
@@ -257,7 +260,7 @@ struct LineRow {
 pub(crate) async fn check_lines(tx: &Tx) -> Result<Check, Fault> {
     let all = Statement::from_string(
         tx.get_database_backend(),
-        "SELECT invoice_id, line_number, amount_minor, line FROM invoice_line",
+        format!("{MARK}SELECT invoice_id, line_number, amount_minor, line FROM invoice_line"),
     );
     let mut check = Check {
         name: "line_amounts",

@@ -18,6 +18,7 @@ use crate::{
         account::Account,
         charge::Invoice,
         credit::{self, CreditNote, InvoiceCredit},
+        numbers::Seller,
         refund::{self, Approval, Refund, Review},
     },
     store,
@@ -35,6 +36,8 @@ pub(crate) struct ApproveRefund {
     pub(crate) approval: Approval,
     /// Why.
     pub(crate) reason: String,
+    /// Who issues the credit notes.
+    pub(crate) seller: Seller,
 }
 
 /// An approved refund and its credit notes.
@@ -99,9 +102,10 @@ impl Verb for ApproveRefund {
         let credits = self.plan(&refund, &invoices)?;
         let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
         // Released first, so that no line is credited and held beyond its amount.
-        store::invoices::release_holds(tx, &ids).await?;
+        store::invoices::release_holds(tx, account.account_id, &ids).await?;
         let reason = &self.reason;
-        let notes = credit_invoices(tx, &request.call, &account, &credits, reason).await?;
+        let (notes, _) =
+            credit_invoices(tx, &request.call, &account, &credits, reason, &self.seller).await?;
         let approved = self.approved(&request.call, refund, &credits, notes)?;
         let refund = &approved.refund;
         store::refunds::set_reviewed(tx, refund_id, refund).await?;
@@ -120,16 +124,16 @@ impl Verb for ApproveRefund {
     }
 }
 
-/// Locks the account of the refund, and then reads the refund again: nobody else can review it.
+/// Locks the account of the refund, and then reads the refund: nobody else can review it.
 pub(super) async fn lock(
     tx: &Tx,
     call: &Call,
     refund_id: RefundId,
 ) -> Result<(Account, Refund), Fault> {
     let caller = &call.caller;
-    let found = store::refunds::get(tx, caller, refund_id).await?;
-    let account = store::accounts::lock(tx, caller, found.account_id).await?;
-    let refund = store::refunds::get(tx, caller, refund_id).await?;
+    let account_id = store::owner::of_refund(tx, caller, refund_id).await?;
+    let account = store::accounts::lock(tx, caller, account_id).await?;
+    let refund = store::refunds::get_of_account(tx, account_id, refund_id).await?;
     Ok((account, refund))
 }
 

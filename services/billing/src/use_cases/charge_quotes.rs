@@ -10,13 +10,14 @@ use licet_domain::{
     money::{Money, MoneyError},
 };
 use licet_runtime::{
-    caller::Call,
-    database::{Database, Tx},
+    caller::{Call, Origin},
+    database::{Database, Number, Tx},
     door::{ChangeRequest, Preview, Verb},
     fault::Fault,
+    outbox::{self, Event},
 };
 
-use super::event::emit;
+use super::event::event;
 use crate::{
     events::{InvoiceIssued, SubjectFields},
     rules::{
@@ -25,6 +26,7 @@ use crate::{
         id_text,
         ledger::{Entry, LedgerEntry},
         money_refusal, not_found,
+        numbers::Seller,
     },
     store,
 };
@@ -52,6 +54,8 @@ pub(crate) struct ChargeQuotes {
     /// When the charge was accepted. Expiry is judged by it (MD-6), and the invoices store it, but
     /// no earlier than the quotes' decision times (T-5).
     pub(crate) accepted: Instant,
+    /// Who issues the invoices.
+    pub(crate) seller: Seller,
 }
 
 /// Quotes of one account that can be charged, with their ids.
@@ -69,8 +73,7 @@ impl Preview for ChargeQuotes {
 
     async fn preview(&self, call: &Call, database: &Database) -> Result<Vec<Invoice>, Fault> {
         let tx = &database.read();
-        let found = store::quotes::list(tx, &call.caller, &self.quote_ids()).await?;
-        let plan = self.check(found)?;
+        let plan = self.read(call, tx).await?;
         let account = store::accounts::get(tx, &call.caller, plan.account_id).await?;
         let terms = self.check_account(tx, &account, &plan).await?;
         Ok(plan.draft(terms.as_ref(), call.now))
@@ -78,9 +81,11 @@ impl Preview for ChargeQuotes {
 }
 
 impl ChargeQuotes {
-    fn quote_ids(&self) -> Vec<QuoteId> {
-        let quotes = self.quotes.iter();
-        quotes.map(|quote| quote.quote_id).collect()
+    /// Reads and checks the quotes. Nobody locks them: the charge fails as a lost race if another one has spent
+    /// a quote by the time its invoice is stored.
+    async fn read(&self, call: &Call, tx: &Tx) -> Result<ChargePlan, Fault> {
+        let ids: Vec<_> = self.quotes.iter().map(|quote| quote.quote_id).collect();
+        self.check(store::quotes::list(tx, &call.caller, self.account_id, &ids).await?)
     }
 
     /// Checks the quotes, in the order of the request, against their pins and their expiry.
@@ -92,9 +97,7 @@ impl ChargeQuotes {
         let mut quotes = Vec::with_capacity(self.quotes.len());
         for wanted in &self.quotes {
             let id = wanted.quote_id;
-            let account_id = self.account_id;
-            let of_account = |quote: &Quote| account_id.is_none_or(|id| id == quote.account_id);
-            let quote = found.remove(&id).filter(of_account);
+            let quote = found.remove(&id);
             let quote = quote.ok_or_else(|| not_found("quote", id))?;
             quote.check_charge(&wanted.pin, self.accepted)?;
             quotes.push((id, quote));
@@ -138,6 +141,8 @@ impl ChargeQuotes {
         };
         let ids: Vec<_> = plan.quotes.iter().map(|_| InvoiceId::generate()).collect();
         if plan.total.is_zero() {
+            // The invoices refer to the account. Wait for its lock before the numbers are taken, not afterwards.
+            store::accounts::lock(tx, &call.caller, account_id).await?;
             return Ok((drafts(None, now, &ids), Vec::new()));
         }
         // Nearly every charge ends here, without a separate read of the account.
@@ -148,7 +153,14 @@ impl ChargeQuotes {
         }
         // The account pays on terms, or its balance changed meanwhile: lock it and check again.
         let account = store::accounts::lock(tx, &call.caller, account_id).await?;
-        let terms = self.check_account(tx, &account, plan).await?;
+        let terms = match self.check_account(tx, &account, plan).await {
+            Ok(terms) => terms,
+            Err(fault) => {
+                // The money may be missing because another charge has just spent the same quotes.
+                self.read(call, tx).await?;
+                return Err(fault);
+            }
+        };
         let entries = plan.entries(terms.as_ref(), &ids)?;
         let booked = store::ledger::book(tx, account_id, entries, None, now)
             .await?
@@ -215,14 +227,21 @@ impl ChargePlan {
     }
 }
 
-/// Writes the event of an issued invoice.
-async fn emit_issued(tx: &Tx, request: &ChangeRequest, invoice: &Invoice) -> Result<(), Fault> {
+/// The event of an issued invoice.
+fn issued<'a>(
+    request: &ChangeRequest,
+    origin: &'a Origin,
+    invoice: &Invoice,
+    seller: &Seller,
+    number: Number,
+) -> Result<Event<'a>, Fault> {
     let outcome = match invoice.due_time {
         None => format!("{} paid from the balance", invoice.total),
         Some(due_time) => format!("{} due by {due_time}", invoice.total),
     };
     let data = InvoiceIssued {
-        number: invoice.number,
+        seller: seller.as_str(),
+        number,
         quote_id: invoice.quote_id,
         total: invoice.total,
         currency_code: invoice.total.currency(),
@@ -230,7 +249,7 @@ async fn emit_issued(tx: &Tx, request: &ChangeRequest, invoice: &Invoice) -> Res
         subject: SubjectFields::of(invoice.subject.as_ref()),
     };
     let (id, account_id) = (id_text(invoice.invoice_id), invoice.account_id);
-    emit(tx, request, id, account_id, "BL-1", outcome, &data).await
+    event(request, origin, id, account_id, "BL-1", outcome, &data)
 }
 
 /// The time of the booked sales, which is the issue time of their invoices.
@@ -242,14 +261,17 @@ impl Verb for ChargeQuotes {
     type Output = Vec<Invoice>;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<Vec<Invoice>, Fault> {
-        let found = store::quotes::lock(tx, &request.call.caller, &self.quote_ids()).await?;
-        let plan = self.check(found)?;
+        let plan = self.read(&request.call, tx).await?;
         let (drafts, booked) = self.book(&request.call, tx, &plan).await?;
-        let invoices = store::invoices::issue(tx, drafts).await?;
         store::ledger::insert(tx, &booked).await?;
-        for invoice in &invoices {
-            emit_issued(tx, request, invoice).await?;
-        }
-        Ok(invoices)
+        let numbers = store::invoices::issue(tx, plan.account_id, &self.seller, &drafts).await?;
+        let origin = request.origin();
+        let events: Result<Vec<_>, Fault> = drafts
+            .iter()
+            .zip(numbers)
+            .map(|(invoice, number)| issued(request, &origin, invoice, &self.seller, number))
+            .collect();
+        outbox::emit_in_order(tx, events?).await?;
+        Ok(drafts)
     }
 }

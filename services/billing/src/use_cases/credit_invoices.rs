@@ -2,7 +2,11 @@
 //! together (BL-3, BL-4, BL-5).
 
 use licet_domain::{ids::CreditNoteId, money::Money, refusal::Refusal};
-use licet_runtime::{caller::Call, database::Tx, fault::Fault};
+use licet_runtime::{
+    caller::Call,
+    database::{Number, Tx},
+    fault::Fault,
+};
 
 use crate::{
     rules::{
@@ -10,11 +14,12 @@ use crate::{
         credit::{self, CreditNote, InvoiceCredit},
         ledger::Entry,
         money_refusal,
+        numbers::Seller,
     },
-    store::{self, numbers::Series},
+    store,
 };
 
-/// Issues a credit note for each credit; there may be none. The account and then the invoices are
+/// Issues a credit note for each credit; there may be none. Returns the notes, and the numbers that the commit gives them. The account and then the invoices are
 /// locked, and the credits were planned on the locked invoices.
 ///
 /// Refusals: AMOUNT_OUT_OF_RANGE.
@@ -24,9 +29,10 @@ pub(crate) async fn credit_invoices(
     account: &Account,
     credits: &[InvoiceCredit],
     reason: &str,
-) -> Result<Vec<CreditNote>, Fault> {
+    seller: &Seller,
+) -> Result<(Vec<CreditNote>, Vec<Number>), Fault> {
     if credits.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let mut notes = draft_notes(call, account, credits, reason);
     let refused = |error| money_refusal(account.currency(), &error);
@@ -37,18 +43,16 @@ pub(crate) async fn credit_invoices(
         entries.push(Entry::credit_note(note.total, note.returned, id).map_err(refused)?);
     }
     check_balance(account, credits)?;
-    store::credit_notes::apply_credits(tx, credits).await?;
+    store::credit_notes::apply_credits(tx, account.account_id, credits).await?;
     let booked = store::ledger::post(tx, account.account_id, entries, None, call.now)
         .await?
         .ok_or_else(|| Fault::internal("a credit that the account allows could not be booked"))?;
-    let first = store::numbers::assign(tx, Series::CreditNote, notes.len()).await?;
-    for ((number, note), entry) in (first..).zip(&mut notes).zip(&booked) {
-        note.number = Some(number);
+    for (note, entry) in notes.iter_mut().zip(&booked) {
         // Credit notes are dated as the account's entries are, whose times never run back (T-5).
         note.issued = entry.time;
     }
-    store::credit_notes::insert(tx, &notes).await?;
-    Ok(notes)
+    let numbers = store::credit_notes::issue(tx, seller, &notes).await?;
+    Ok((notes, numbers))
 }
 
 /// The credit notes of the credits, without ids and numbers.

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use licet_domain::ids::AccountId;
 use licet_runtime::{
+    caller::Origin,
     database::Tx,
     door::ChangeRequest,
     fault::Fault,
@@ -21,13 +22,36 @@ pub(super) async fn emit<D: EventData>(
     outcome: String,
     data: &D,
 ) -> Result<(), Fault> {
+    let origin = request.origin();
+    let event = event(
+        request,
+        &origin,
+        resource_id,
+        account_id,
+        why,
+        outcome,
+        data,
+    )?;
+    outbox::emit(tx, event).await
+}
+
+/// The event of a change, to be written as [`emit`] writes it. `origin` is the request's.
+pub(super) fn event<'a, D: EventData>(
+    request: &ChangeRequest,
+    origin: &'a Origin,
+    resource_id: impl Display,
+    account_id: impl Into<Option<AccountId>>,
+    why: &str,
+    outcome: String,
+    data: &D,
+) -> Result<Event<'a>, Fault> {
     let header = EventHeader {
         resource_id: resource_id.to_string(),
         account_id: account_id.into(),
         time: request.call.now,
-        origin: &request.origin(),
+        origin,
         why: why.to_owned(),
         outcome,
     };
-    outbox::emit(tx, Event::new(header, data)?).await
+    Event::new(header, data)
 }

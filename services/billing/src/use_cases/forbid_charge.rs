@@ -49,10 +49,10 @@ pub(crate) enum ForbidChargeResult {
 impl ForbidCharge {
     /// The invoices of those quotes that are charged, in the order of the request.
     async fn charged(&self, tx: &Tx, caller: &Caller) -> Result<Vec<InvoiceId>, Fault> {
-        let found = store::quotes::list(tx, caller, &self.quote_ids).await?;
+        let account_id = Some(self.account_id);
+        let found = store::quotes::list(tx, caller, account_id, &self.quote_ids).await?;
         let found = found
             .into_iter()
-            .filter(|quote| quote.account_id == self.account_id)
             .filter_map(|quote| quote.quote_id.map(|id| (id, quote.invoice_id)));
         let found: BTreeMap<QuoteId, Option<InvoiceId>> = found.collect();
         let mut charged = Vec::new();

@@ -20,6 +20,7 @@ use crate::{
         charge::Invoice,
         credit::{self, CreditNote, InvoiceCredit, LineCredit},
         id_text, money_refusal,
+        numbers::Seller,
         refund::RefundState,
     },
     store,
@@ -39,6 +40,8 @@ pub(crate) struct IssueCreditNote {
     pub(crate) including_held: bool,
     /// Why.
     pub(crate) reason: String,
+    /// Who issues the credit note.
+    pub(crate) seller: Seller,
 }
 
 /// An issued credit note, and its invoice afterwards.
@@ -95,7 +98,7 @@ impl IssueCreditNote {
         })?;
         let lowered = review.lower(held, request.call.now);
         let lowered = lowered.map_err(|error| money_refusal(held.currency(), &error))?;
-        store::invoices::release_holds(tx, &[self.invoice_id]).await?;
+        store::invoices::release_holds(tx, invoice.account_id, &[self.invoice_id]).await?;
         lower_review(tx, request, &lowered, &self.reason).await
     }
 }
@@ -113,11 +116,15 @@ impl Verb for IssueCreditNote {
         let credit = credit::plan_goodwill(&invoice, &self.lines)?;
         let reason = &self.reason;
         let credits = std::slice::from_ref(&credit);
-        let notes = credit_invoices(tx, &request.call, &account, credits, reason).await?;
+        let (notes, numbers) =
+            credit_invoices(tx, &request.call, &account, credits, reason, &self.seller).await?;
+        let number = numbers.into_iter().next();
+        let number = number.ok_or_else(|| Fault::internal("a credit note has no number"))?;
         let issued = issued_credit_note(notes, invoice, &credit)?;
         let note = &issued.note;
         let data = CreditNoteIssued {
-            number: note.number,
+            seller: self.seller.as_str(),
+            number,
             invoice_id: note.invoice_id,
             total: note.total,
             returned: note.returned,

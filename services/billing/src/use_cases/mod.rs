@@ -13,6 +13,7 @@ pub(crate) mod forbid_charge;
 pub(crate) mod issue_credit_note;
 mod lower_review;
 pub(crate) mod pay_invoice;
+pub(crate) mod prune_quotes;
 pub(crate) mod reject_refund;
 pub(crate) mod request_refund;
 pub(crate) mod reverse_entry;

@@ -60,16 +60,15 @@ impl PayInvoice {
     }
 }
 
-/// Locks the account and then the invoice, as everyone does who locks both. The invoice names the
-/// account, so it is read first without a lock, and again under one.
+/// Locks the account and then the invoice, as everyone does who locks both.
 pub(super) async fn lock_with_account(
     tx: &Tx,
     caller: &Caller,
     invoice_id: InvoiceId,
 ) -> Result<(Account, Invoice), Fault> {
-    let found = store::invoices::get(tx, caller, invoice_id).await?;
-    let account = store::accounts::lock(tx, caller, found.account_id).await?;
-    let invoice = store::invoices::lock(tx, caller, invoice_id).await?;
+    let account_id = store::owner::of_invoice(tx, caller, invoice_id).await?;
+    let account = store::accounts::lock(tx, caller, account_id).await?;
+    let invoice = store::invoices::lock(tx, account_id, invoice_id).await?;
     Ok((account, invoice))
 }
 

@@ -51,7 +51,7 @@ impl Verb for RejectRefund {
         let invoices =
             store::invoices::lock_of_subject(tx, account.account_id, &refund.subject).await?;
         let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
-        store::invoices::release_holds(tx, &ids).await?;
+        store::invoices::release_holds(tx, account.account_id, &ids).await?;
         store::refunds::set_reviewed(tx, refund_id, &refund).await?;
         let data = RefundRejected(RefundLowered {
             resource_id: &refund.subject.resource_id,

@@ -23,6 +23,7 @@ use crate::{
         account::Account,
         charge::{Invoice, Subject},
         credit::InvoiceCredit,
+        numbers::Seller,
         refund::{
             self, Refund, RefundState, RequestedRefund, TermTimes,
             claim::{RefundClaim, RefundPlan, TermHistory},
@@ -42,10 +43,12 @@ pub(crate) struct RequestRefund {
     pub(crate) account_id: AccountId,
     /// The term.
     pub(crate) subject: Subject,
-    /// When its use began; `None`: never issued.
+    /// When its use began; `None`: no certificate was active in it.
     pub(crate) first_issuance: Option<Instant>,
     /// The decision time; `None`: now.
     pub(crate) decision: Option<Instant>,
+    /// Who issues the credit notes.
+    pub(crate) seller: Seller,
 }
 
 impl Preview for RequestRefund {
@@ -138,7 +141,7 @@ impl RequestRefund {
         credits: &[InvoiceCredit],
     ) -> Result<(), Fault> {
         let reason = format!("Refund of {}, AL-4", self.subject.resource_id);
-        let notes = credit_invoices(tx, call, account, credits, &reason).await?;
+        let (notes, _) = credit_invoices(tx, call, account, credits, &reason, &self.seller).await?;
         refund.refunded = refund.creditable;
         refund.credit_note_ids = notes
             .iter()
@@ -163,7 +166,7 @@ impl Verb for RequestRefund {
         } = plan;
         if let Some(review) = emptied_review {
             let ids: Vec<_> = invoices.iter().filter_map(|it| it.invoice_id).collect();
-            store::invoices::release_holds(tx, &ids).await?;
+            store::invoices::release_holds(tx, account_id, &ids).await?;
             lower_review(tx, request, &review, "AL-4: refunded in full").await?;
         }
         match refund.decision.state {
@@ -173,7 +176,7 @@ impl Verb for RequestRefund {
             }
             RefundState::PendingReview => {
                 let held: Vec<InvoiceId> = credits.iter().map(|credit| credit.invoice_id).collect();
-                store::invoices::hold_creditable(tx, &held).await?;
+                store::invoices::hold_creditable(tx, account_id, &held).await?;
             }
             RefundState::NotDue | RefundState::Rejected => {}
         }

@@ -54,7 +54,7 @@ impl ReverseEntry {
         account: &Account,
         reversed: &LedgerEntry,
     ) -> Result<(Entry, Money), Fault> {
-        let earlier = store::ledger::find_reversal(tx, self.entry_id).await?;
+        let earlier = store::ledger::find_reversal(tx, account.account_id, self.entry_id).await?;
         let entry = reversed.reversal(self.reason.clone(), earlier)?;
         let currency = account.currency();
         let movement = Movement::of(currency, std::slice::from_ref(&entry))
@@ -74,7 +74,8 @@ impl Verb for ReverseEntry {
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<BookedEntry, Fault> {
         let caller = &request.call.caller;
-        let reversed = store::ledger::get(tx, caller, self.entry_id).await?;
+        // An entry never changes, so the transaction need not read it.
+        let reversed = store::ledger::get(tx.before()?, caller, self.entry_id).await?;
         let account_id = reversed.account_id;
         // From here on nobody else can reverse the entry: every reversal locks the account.
         let account = store::accounts::lock(tx, caller, account_id).await?;

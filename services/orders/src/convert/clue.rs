@@ -37,7 +37,6 @@ fn read(text: &str) -> Clues {
         .filter(|char| *char != ':' && !char.is_whitespace())
         .collect();
     let digits = digits.strip_prefix("0x").unwrap_or(&digits);
-    let number = text.to_ascii_uppercase();
     let fingerprint = hex::decode(digits).ok();
     let request_id: Option<Uuid> = text.parse().ok();
     let spellings = |id: Uuid| {
@@ -51,13 +50,30 @@ fn read(text: &str) -> Clues {
         fingerprint_sha256: fingerprint.and_then(|bytes| bytes.try_into().ok()),
         name: San::dns(text).ok(),
         invoice_id: text.parse().ok(),
-        invoice_number: number
-            .strip_prefix("INV-")
-            .filter(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|rest| rest.parse().ok())
-            .map(|number: i64| format!("INV-{number:06}")),
+        invoice_number: invoice_number(&text.to_ascii_uppercase()),
         request_ids: request_ids.into_iter().flatten().collect(),
     }
+}
+
+/// The number as Billing writes it, with the seller between its parts if it is not the first one.
+fn invoice_number(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("INV-")?;
+    let (prefix, digits) = match rest.split_once('-') {
+        Some((seller, digits)) if is_seller(seller) => (format!("INV-{seller}"), digits),
+        Some(_) => return None,
+        None => ("INV".to_owned(), rest),
+    };
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: i64 = digits.parse().ok().filter(|_| is_number)?;
+    Some(format!("{prefix}-{number:06}"))
+}
+
+/// Whether Billing could read it as a seller.
+fn is_seller(text: &str) -> bool {
+    let fits = |char: char| char.is_ascii_uppercase() || char.is_ascii_digit();
+    text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.chars().all(fits)
+        && text.len() <= 16
 }
 
 #[cfg(test)]
@@ -75,6 +91,11 @@ mod tests {
         for number in ["INV-000012", "inv-12"] {
             let found = read(number).invoice_number;
             assert_eq!(found.as_deref(), Some("INV-000012"));
+        }
+        let of_seller = read("inv-eu1-12").invoice_number;
+        assert_eq!(of_seller.as_deref(), Some("INV-EU1-000012"));
+        for number in ["INV-EU1-", "INV-1-2", "INV-E.U-2"] {
+            assert_eq!(read(number).invoice_number, None);
         }
         assert_eq!(read("INV-9223372036854775808").invoice_number, None);
         let large = read("INV-1234567").invoice_number;

@@ -36,8 +36,8 @@ async fn with_decision_times(
     found: Vec<Certificate>,
     now: Instant,
 ) -> Result<Vec<CertificateAt>, Fault> {
-    let ids = found.iter().map(|found| found.order_id).collect();
-    let decided = store::orders::decision_times(tx, &ids).await?;
+    let keys = found.iter().map(|found| (found.account_id, found.order_id));
+    let decided = store::orders::decision_times(tx, &keys.collect()).await?;
     let each = found.into_iter().map(|found| {
         let seen = decided.get(&found.order_id).map_or(now, |at| now.max(*at));
         (found, seen)

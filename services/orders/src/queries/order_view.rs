@@ -14,7 +14,7 @@ use licet_runtime::{
 
 use crate::{
     rules::{certificate::CertificateState, order::Order, refund_count::ValidPeriod},
-    store::{certificates, invoices},
+    store::{certificates, invoices, keys::OrderKeys},
 };
 
 /// An order as shown at one instant.
@@ -72,8 +72,11 @@ pub(crate) async fn load_all(
     orders: Vec<Order>,
     now: Instant,
 ) -> Result<Vec<OrderView>, Fault> {
-    let ids: Vec<String> = orders.iter().map(|order| order.id.to_string()).collect();
-    let mut running = operation::list_running(tx, &ids).await?;
+    let resources: Vec<_> = orders
+        .iter()
+        .map(|order| (order.account_id, order.id.to_string()))
+        .collect();
+    let mut running = operation::list_running(tx, &resources).await?;
     let mut views = load_without_operation(tx, orders, now).await?;
     for view in &mut views {
         view.running = running.remove(&view.order.id.to_string());
@@ -109,16 +112,16 @@ async fn load_without_operation(
     orders: Vec<Order>,
     now: Instant,
 ) -> Result<Vec<OrderView>, Fault> {
-    let ids: Vec<String> = orders.iter().map(|order| order.id.to_string()).collect();
-    let mut invoice_ids = invoices::list_ids(tx, &ids).await?;
-    let current = certificates::list_current(tx, &ids).await?;
+    let keys = OrderKeys::of(&orders);
+    let mut invoice_ids = invoices::list_ids(tx, &keys).await?;
+    let current = certificates::list_current(tx, &keys).await?;
     // No certificate is valid before the first term starts; a late renewal starts another term at
     // once.
     let renewed = orders.iter().filter(|order| {
         let is_first = order.term.index == 0 && order.next_term.is_none();
         !is_first || now >= order.end()
     });
-    let renewed: Vec<String> = renewed.map(|order| order.id.to_string()).collect();
+    let renewed = OrderKeys::of(renewed);
     let mut valid_periods = certificates::list_valid_periods(tx, &renewed).await?;
     let views = orders.into_iter().map(|order| {
         let mut view = OrderView::bare(order, now);

@@ -33,7 +33,7 @@ pub(crate) async fn get(
 impl UnderWay for OrderView {
     async fn load(tx: &Tx, call: &Call, running: View) -> Result<Self, Fault> {
         let order_id = running.resource_id.parse().map_err(Fault::internal)?;
-        let order = store::orders::get(tx, &call.caller.accounts, order_id).await?;
+        let order = store::orders::get(tx, &running.account_id.into(), order_id).await?;
         order_view::load(tx, order, call.now).await
     }
 }

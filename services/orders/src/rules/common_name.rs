@@ -69,8 +69,8 @@ pub(crate) fn permit_move(order: &Order, servers: &[Server]) -> Result<(), Refus
     Err(Refusal::new(
         Reason::FurtherServersRegistered,
         format!(
-            "order {} has {further} servers besides the primary one, which use the common name {}: \
-             unregister them before you change it",
+            "servers other than the primary one of order {} use the common name {} ({further} in all): \
+             unregister them before you change the common name",
             order.id, order.common_name
         ),
     )

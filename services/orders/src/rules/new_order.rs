@@ -117,7 +117,10 @@ fn object_to_term(product: &Product, months: u32, objections: &mut Objections) {
         .add(
             Reason::TermNotSold,
             "term_months",
-            format!("{id} is not sold for {months} months; choose one of {sold}"),
+            format!(
+                "{id} is not sold for {months} months, but for {}",
+                sold.replace(',', " or ")
+            ),
         )
         .with("product_id", id)
         .with("term_months", months)

@@ -148,7 +148,7 @@ pub(crate) fn plan_renewal_option(
     })
 }
 
-/// Explains the options; `closed` says why each of the others is closed.
+/// Explains how many additional licences the order has and needs; `closed` has the reason for each option that is not open.
 pub(crate) fn overview(order: &Order, asked: u32, closed: &[String]) -> String {
     let has = order.term.additional_licenses;
     let mut text = if asked > has {

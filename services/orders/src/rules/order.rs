@@ -172,7 +172,7 @@ impl DomainChange {
         }
     }
 
-    /// The invoices of its charges, the running term's first.
+    /// The invoices for the change: that of the running term, then that of the next term.
     pub(crate) fn invoice_ids(&self) -> impl Iterator<Item = InvoiceId> {
         let charges = [self.charged, self.next_charged];
         charges.into_iter().flatten().filter_map(|it| it.invoice_id)
@@ -231,7 +231,7 @@ pub(crate) struct Order {
     pub(crate) change: Option<DomainChange>,
     /// Since when a reissue is requested; absent if none is.
     pub(crate) reissue_since: Option<Instant>,
-    /// Whether the end of the order was written down; nothing depends on it.
+    /// Whether the turn that ends the order was taken, so that its event is emitted once. The state does not depend on it: it follows from the time.
     pub(crate) end_noted: bool,
     pub(crate) create_time: Instant,
     /// When this order was last decided about; no later decision is dated earlier (T-5).

@@ -20,7 +20,7 @@ pub(crate) fn plan_software(order: &Order, servers: &[Server]) -> Result<Vec<Ser
         return Err(Refusal::new(
             Reason::FurtherServersRegistered,
             format!(
-                "order {} has {further} servers besides the primary one, which run {}: unregister \
+                "servers other than the primary one of order {} run {} ({further} in all): unregister \
                  them first",
                 order.id, order.server_software
             ),

@@ -9,6 +9,7 @@ use licet_domain::{
     san::San,
 };
 use licet_runtime::{
+    all_accounts::AllAccounts,
     caller::AccountScope,
     database::Tx,
     fault::Fault,
@@ -17,19 +18,23 @@ use licet_runtime::{
 };
 use row::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Iterable, Order,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Iterable,
+    Order::Desc,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set, SqlErr,
     sea_query::{Expr, ExprTrait},
 };
 
 use super::{
     columns::{digest, stored_name},
+    keys::OrderKeys,
     order_rows::order_row,
+    owner::{BY_ID, LIST},
 };
 use crate::rules::{
     certificate::{Certificate, CertificateLifecycle, CertificateState, LicenseRecord},
     listing::CertificateFilter,
     not_found,
+    order::Order,
     refund_count::ValidPeriod,
 };
 
@@ -40,6 +45,7 @@ pub(super) mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "certificate")]
     pub(in crate::store) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(in crate::store) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(in crate::store) certificate_id: String,
@@ -74,9 +80,11 @@ pub(crate) async fn get(
     scope: &AccountScope,
     id: CertificateId,
 ) -> Result<Certificate, Fault> {
-    let row = Entity::find_by_id(id.to_string())
+    let reads = AllAccounts::unless_of(scope.only_account(), tx, BY_ID);
+    let row = Entity::find()
+        .filter(Column::CertificateId.eq(id.to_string()))
         .filter(in_scope(scope, Column::AccountId))
-        .one(tx)
+        .one(&reads)
         .await?;
     read(row.ok_or_else(|| not_found("certificate", id))?)
 }
@@ -122,10 +130,16 @@ pub(super) fn without_chains() -> Select<Entity> {
         .column_as(Expr::value(""), Column::ChainPem)
 }
 
+fn of_order(order: &Order) -> Condition {
+    Condition::all()
+        .add(Column::AccountId.eq(order.account_id.to_string()))
+        .add(Column::OrderId.eq(order.id.to_string()))
+}
+
 /// All certificates of an order without their chains, oldest first.
-pub(crate) async fn list_of(tx: &Tx, order_id: OrderId) -> Result<Vec<Certificate>, Fault> {
+pub(crate) async fn list_of(tx: &Tx, order: &Order) -> Result<Vec<Certificate>, Fault> {
     let rows = without_chains()
-        .filter(Column::OrderId.eq(order_id.to_string()))
+        .filter(of_order(order))
         .order_by_asc(Column::RecordUs)
         .order_by_asc(Column::CertificateId)
         .all(tx)
@@ -133,13 +147,15 @@ pub(crate) async fn list_of(tx: &Tx, order_id: OrderId) -> Result<Vec<Certificat
     rows.into_iter().map(read).collect()
 }
 
-/// The certificates with these ids in SanLicensing, without their chains.
+/// The account's certificates with these ids in SanLicensing, without their chains.
 pub(crate) async fn list_by_license_records(
     tx: &Tx,
+    account_id: AccountId,
     san_certificate_ids: &[CertificateId],
 ) -> Result<Vec<Certificate>, Fault> {
     let ids = san_certificate_ids.iter().map(ToString::to_string);
     let rows = without_chains()
+        .filter(Column::AccountId.eq(account_id.to_string()))
         .filter(Column::SanCertificateId.is_in(ids))
         .all(tx)
         .await?;
@@ -158,7 +174,7 @@ pub(crate) struct CurrentCertificate {
 /// active.
 pub(crate) async fn list_current(
     tx: &Tx,
-    order_ids: &[String],
+    orders: &OrderKeys,
 ) -> Result<Vec<CurrentCertificate>, Fault> {
     let rows: Vec<(String, String, i64, Option<i64>, i64)> = Entity::find()
         .select_only()
@@ -169,12 +185,12 @@ pub(crate) async fn list_current(
             Column::RevokeUs,
             Column::ToRevoke,
         ])
-        .filter(Column::OrderId.is_in(order_ids))
+        .filter(orders.condition(tx)?)
         .filter(Column::SupersededUs.is_null())
         .order_by_asc(Column::RecordUs)
         .order_by_asc(Column::CertificateId)
         .into_tuple()
-        .all(tx)
+        .all(&orders.reads(tx))
         .await?;
     rows.into_iter()
         .map(|(order_id, id, not_after_us, revoke_us, to_revoke)| {
@@ -195,9 +211,9 @@ pub(crate) async fn list_current(
 /// The valid periods of the certificates of orders, by order.
 pub(crate) async fn list_valid_periods(
     tx: &Tx,
-    order_ids: &[String],
+    orders: &OrderKeys,
 ) -> Result<BTreeMap<String, Vec<ValidPeriod>>, Fault> {
-    if order_ids.is_empty() {
+    if orders.is_empty() {
         return Ok(BTreeMap::new());
     }
     let rows: Vec<(String, i64, i64, Option<i64>)> = Entity::find()
@@ -208,9 +224,9 @@ pub(crate) async fn list_valid_periods(
             Column::NotAfterUs,
             Column::RevokeUs,
         ])
-        .filter(Column::OrderId.is_in(order_ids))
+        .filter(orders.condition(tx)?)
         .into_tuple()
-        .all(tx)
+        .all(&orders.reads(tx))
         .await?;
     let mut found: BTreeMap<String, Vec<ValidPeriod>> = BTreeMap::new();
     for (order_id, record_us, not_after_us, revoke_us) in rows {
@@ -230,21 +246,18 @@ pub(crate) async fn list(
     filter: &CertificateFilter,
     page: &Page,
 ) -> Result<Vec<Certificate>, Fault> {
+    let account_id = filter.account_id.or_else(|| scope.only_account());
     let wanted = in_scope(scope, Column::AccountId)
-        .add_option(
-            filter
-                .account_id
-                .map(|id| Column::AccountId.eq(id.to_string())),
-        )
+        .add_option(account_id.map(|id| Column::AccountId.eq(id.to_string())))
         .add_option(filter.order_id.map(|id| Column::OrderId.eq(id.to_string())))
         .add_option(filter.state.map(|state| in_state(state, page.as_of)));
     let rows = without_chains()
         .filter(wanted)
-        .filter(page.rows_after(&Order::Desc, Column::RecordUs, Column::CertificateId)?)
+        .filter(page.rows_after(&Desc, Column::RecordUs, Column::CertificateId)?)
         .order_by_desc(Column::RecordUs)
         .order_by_desc(Column::CertificateId)
         .limit(page.limit())
-        .all(tx)
+        .all(&AllAccounts::unless_of(account_id, tx, LIST))
         .await?;
     rows.into_iter().map(read).collect()
 }
@@ -252,13 +265,12 @@ pub(crate) async fn list(
 /// The rows whose instant has come by `now`, or by their order's last decision if another
 /// instance's clock was ahead (T-5). Never a row without the instant.
 fn has_come(instant_us: &Expr, now: Instant) -> Condition {
+    let same = |of_order, of_row| Expr::col((order_row::Entity, of_order)).equals((Entity, of_row));
     let decided = order_row::Entity::find()
         .select_only()
         .column(order_row::Column::DecisionUs)
-        .filter(
-            Expr::col((order_row::Entity, order_row::Column::OrderId))
-                .eq(Expr::col((Entity, Column::OrderId))),
-        )
+        .filter(same(order_row::Column::AccountId, Column::AccountId))
+        .filter(same(order_row::Column::OrderId, Column::OrderId))
         .into_query();
     let decided = Expr::SubQuery(None, Box::new(decided.into()));
     Condition::any()
@@ -306,7 +318,7 @@ pub(crate) async fn insert(tx: &Tx, found: &Certificate) -> Result<(), Fault> {
 /// unless it is revoked earlier (MD-7).
 pub(crate) async fn supersede(
     tx: &Tx,
-    order_id: OrderId,
+    order: &Order,
     now: Instant,
     revoke_time: Option<Instant>,
 ) -> Result<(), Fault> {
@@ -315,7 +327,7 @@ pub(crate) async fn supersede(
         // bring it forward.
         Entity::update_many()
             .col_expr(Column::RevokeUs, Expr::value(time.as_micros()))
-            .filter(Column::OrderId.eq(order_id.to_string()))
+            .filter(of_order(order))
             .filter(Column::SupersededUs.is_not_null())
             .filter(Column::RevokeUs.gt(time.as_micros()))
             .filter(Column::NotAfterUs.gt(now.as_micros().saturating_sub(1_000_000)))
@@ -328,7 +340,7 @@ pub(crate) async fn supersede(
             Column::RevokeUs,
             Expr::value(revoke_time.map(Instant::as_micros)),
         )
-        .filter(Column::OrderId.eq(order_id.to_string()))
+        .filter(of_order(order))
         .filter(Column::SupersededUs.is_null())
         .filter(Column::RevokeUs.is_null())
         // An expired certificate stays expired.
@@ -338,15 +350,21 @@ pub(crate) async fn supersede(
     Ok(())
 }
 
-/// Revokes certificates at `now`, including those that were to be revoked later, and marks them for
+/// Revokes certificates of an account at `now`, including those that were to be revoked later, and marks them for
 /// the CA to revoke.
-pub(crate) async fn revoke(tx: &Tx, ids: &[CertificateId], now: Instant) -> Result<(), Fault> {
+pub(crate) async fn revoke(
+    tx: &Tx,
+    account_id: AccountId,
+    ids: &[CertificateId],
+    now: Instant,
+) -> Result<(), Fault> {
     Entity::update_many()
         .set(ActiveModel {
             revoke_us: Set(Some(now.as_micros())),
             to_revoke: Set(1),
             ..Default::default()
         })
+        .filter(Column::AccountId.eq(account_id.to_string()))
         .filter(Column::CertificateId.is_in(ids.iter().map(ToString::to_string)))
         .exec(tx)
         .await?;
@@ -362,6 +380,7 @@ pub(crate) async fn set_revoked(tx: &Tx, found: &Certificate) -> Result<(), Faul
             to_revoke: Set(i64::from(found.to_revoke)),
             ..Default::default()
         })
+        .filter(Column::AccountId.eq(found.account_id.to_string()))
         .filter(Column::CertificateId.eq(found.id.to_string()))
         .exec(tx)
         .await?;
@@ -371,7 +390,7 @@ pub(crate) async fn set_revoked(tx: &Tx, found: &Certificate) -> Result<(), Faul
 /// Writes the licence record of a certificate that has none.
 pub(crate) async fn set_license_record(
     tx: &Tx,
-    id: CertificateId,
+    found: &Certificate,
     license_record: LicenseRecord,
 ) -> Result<(), Fault> {
     Entity::update_many()
@@ -380,7 +399,8 @@ pub(crate) async fn set_license_record(
             san_certificate_id: Set(Some(license_record.certificate_id.to_string())),
             ..Default::default()
         })
-        .filter(Column::CertificateId.eq(id.to_string()))
+        .filter(Column::AccountId.eq(found.account_id.to_string()))
+        .filter(Column::CertificateId.eq(found.id.to_string()))
         .filter(Column::SanCertificateId.is_null())
         .exec(tx)
         .await?;

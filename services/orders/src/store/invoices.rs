@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use licet_domain::{clock::Instant, ids::InvoiceId, money::Money};
 use licet_runtime::{database::Tx, fault::Fault};
 use row::{Column, Entity, Model};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
+use super::keys::OrderKeys;
 use crate::rules::order::Order;
 
 mod row {
@@ -16,6 +17,7 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "order_invoice")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) order_id: String,
@@ -55,13 +57,13 @@ pub(crate) async fn insert(
 /// The invoices of orders, by order and term index, oldest first.
 pub(crate) async fn list_ids(
     tx: &Tx,
-    order_ids: &[String],
+    orders: &OrderKeys,
 ) -> Result<BTreeMap<(String, i64), Vec<String>>, Fault> {
     let rows = Entity::find()
-        .filter(Column::OrderId.is_in(order_ids))
+        .filter(orders.condition(tx)?)
         .order_by_asc(Column::AcceptUs)
         .order_by_asc(Column::InvoiceId)
-        .all(tx)
+        .all(&orders.reads(tx))
         .await?;
     let mut found: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for row in rows {

@@ -1,8 +1,11 @@
 //! Certificates that are revoked here and still count in their SAN licence. They are revoked
 //! there by a separate call, once their revocation takes effect.
 
-use licet_domain::{clock::Instant, ids::CertificateId};
-use licet_runtime::{database::Tx, fault::Fault};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, CertificateId},
+};
+use licet_runtime::{all_accounts::AllAccounts, database::Tx, fault::Fault};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 
 use super::certificates::{
@@ -25,15 +28,22 @@ pub(crate) async fn list_due(tx: &Tx, now: Instant) -> Result<Vec<Certificate>, 
         .order_by_asc(Column::RevokeUs)
         .order_by_asc(Column::CertificateId)
         .limit(MAX_AT_ONCE)
-        .all(tx)
+        .all(&AllAccounts::new(tx, "revocations that are due"))
         .await?;
     rows.into_iter().map(read).collect()
 }
 
-/// Notes that the SANs of certificates are free in their licence. Returns for how many that is new.
-pub(crate) async fn mark(tx: &Tx, ids: &[CertificateId], now: Instant) -> Result<u64, Fault> {
+/// Notes that the SANs of an account's certificates are free in their licence. Returns for how many
+/// that is new.
+pub(crate) async fn mark(
+    tx: &Tx,
+    account_id: AccountId,
+    ids: &[CertificateId],
+    now: Instant,
+) -> Result<u64, Fault> {
     let result = Entity::update_many()
         .col_expr(Column::SansReturnedUs, Expr::value(now.as_micros()))
+        .filter(Column::AccountId.eq(account_id.to_string()))
         .filter(Column::CertificateId.is_in(ids.iter().map(ToString::to_string)))
         .filter(Column::SansReturnedUs.is_null())
         .exec(tx)

@@ -5,10 +5,13 @@ pub(crate) mod certificates;
 mod columns;
 pub(crate) mod early_revocations;
 pub(crate) mod invoices;
+mod keyed;
+pub(crate) mod keys;
 pub(crate) mod license_revocations;
 mod moved_terms;
 mod order_rows;
 pub(crate) mod orders;
+pub(crate) mod owner;
 pub(crate) mod quotes;
 mod serials;
 pub(crate) mod servers;
@@ -18,12 +21,12 @@ use licet_runtime::{
     migration,
 };
 
+const CERTIFICATE: (&str, &str) = ("certificate_id", "certificate");
+const ORDER: (&str, &str) = ("order_id", "certificate_order");
+const SERVER: (&str, &str) = ("server_id", "server");
+
 /// For each field that names what a mutation is about, the table that has its account.
-pub(crate) const SUBJECTS: &[(&str, &str)] = &[
-    ("certificate_id", "certificate"),
-    ("order_id", "certificate_order"),
-    ("server_id", "server"),
-];
+pub(crate) const SUBJECTS: &[(&str, &str)] = &[CERTIFICATE, ORDER, SERVER];
 
 /// The migrations, in order.
 pub(crate) const MIGRATIONS: &[Migration] = &[
@@ -49,6 +52,9 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: "",
     },
     migration!("orders_0015_clues", "m0015_clues.sql"),
+    migration!("orders_0016_bookmarks", "m0016_bookmarks.sql"),
+    migration!("orders_0017_tenant_key", "m0017_tenant_key.sql"),
+    migration!("orders_0018_retention", "m0018_retention.sql"),
 ];
 
 /// The migrations that are done in Rust.

@@ -18,26 +18,30 @@ pub(super) const MIGRATION: &str = "orders_0014_moved_terms";
 /// Terms in memory at a time.
 const CHUNK: i64 = 200;
 
-const MOVED: &str = "SELECT t.order_id, t.term_index, t.common_name AS moved, t.names_json, \
+const MOVED: &str = "SELECT t.account_id, t.order_id, t.term_index, t.common_name AS moved, t.names_json, \
         o.common_name, o.term_index AS running_index \
-    FROM order_term AS t JOIN certificate_order AS o ON o.order_id = t.order_id \
+    FROM order_term AS t JOIN certificate_order AS o \
+        ON o.account_id = t.account_id AND o.order_id = t.order_id \
     WHERE t.common_name IS NOT NULL ORDER BY t.order_id, t.term_index LIMIT $1";
 
-const NAMES: &str = "SELECT name FROM order_name WHERE order_id = $1";
+const NAMES: &str = "SELECT name FROM order_name WHERE account_id = $1 AND order_id = $2";
 
 const KEEP: &str = "UPDATE order_term SET names_json = $1, common_name = NULL \
-    WHERE order_id = $2 AND term_index = $3";
+    WHERE account_id = $2 AND order_id = $3 AND term_index = $4";
 
 /// An order no longer awaits a certificate if nothing else is pending and its terms are for the
-/// domains ($2) that its certificates carry.
-const WAIT_NO_LONGER: &str = "UPDATE certificate_order SET issuance_pending_us = NULL \
-    WHERE order_id = $1 AND progress = 'ISSUED' AND reissue_us IS NULL \
-    AND NOT EXISTS (SELECT 1 FROM domain_change AS c WHERE c.order_id = certificate_order.order_id) \
-    AND NOT EXISTS (SELECT 1 FROM order_term AS t WHERE t.order_id = certificate_order.order_id \
-        AND t.term_index >= certificate_order.term_index AND t.names_json <> $2)";
+/// domains ($3) that its certificates carry.
+const WAIT_NO_LONGER: &str = "UPDATE certificate_order AS o SET issuance_pending_us = NULL \
+    WHERE account_id = $1 AND order_id = $2 AND progress = 'ISSUED' AND reissue_us IS NULL \
+    AND NOT EXISTS (SELECT 1 FROM domain_change AS c \
+        WHERE c.account_id = o.account_id AND c.order_id = o.order_id) \
+    AND NOT EXISTS (SELECT 1 FROM order_term AS t \
+        WHERE t.account_id = o.account_id AND t.order_id = o.order_id \
+        AND t.term_index >= o.term_index AND t.names_json <> $3)";
 
 #[derive(FromQueryResult)]
 struct Moved {
+    account_id: String,
     order_id: String,
     term_index: i64,
     moved: String,
@@ -60,14 +64,17 @@ pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
             return Ok(());
         }
         for row in rows {
-            let query = statement(tx, NAMES, [row.order_id.as_str().into()]);
+            let key = || [&row.account_id, &row.order_id].map(|id| Value::from(id.as_str()));
+            let query = statement(tx, NAMES, key());
             let carried = Name::find_by_statement(query).all(tx).await?;
             let (names_json, carried_json) =
                 without_move(&row, &carried).map_err(|fault| unread(&fault))?;
-            let order_id = || Value::from(row.order_id.as_str());
-            let values = [names_json.into(), order_id(), row.term_index.into()];
+            let [account_id, order_id] = key();
+            let term_index = row.term_index.into();
+            let values = [names_json.into(), account_id, order_id, term_index];
             tx.execute_raw(statement(tx, KEEP, values)).await?;
-            let values = [order_id(), carried_json.into()];
+            let [account_id, order_id] = key();
+            let values = [account_id, order_id, carried_json.into()];
             tx.execute_raw(statement(tx, WAIT_NO_LONGER, values))
                 .await?;
         }

@@ -24,6 +24,7 @@ pub(super) mod order_row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "certificate_order")]
     pub(in crate::store) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(in crate::store) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(in crate::store) order_id: String,
@@ -61,6 +62,7 @@ pub(super) mod term_row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize)]
     #[sea_orm(table_name = "order_term")]
     pub(in crate::store) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(in crate::store) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(in crate::store) order_id: String,
@@ -89,6 +91,7 @@ pub(super) mod name_row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize)]
     #[sea_orm(table_name = "order_name")]
     pub(in crate::store) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(in crate::store) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(in crate::store) order_id: String,
@@ -107,6 +110,7 @@ pub(super) mod change_row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Deserialize)]
     #[sea_orm(table_name = "domain_change")]
     pub(in crate::store) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(in crate::store) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(in crate::store) order_id: String,

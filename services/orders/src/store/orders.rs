@@ -9,26 +9,29 @@ use licet_domain::{
     san::San,
 };
 use licet_runtime::{
+    all_accounts::AllAccounts,
     caller::AccountScope,
     database::Tx,
     fault::Fault,
     page::Page,
-    stored::{changed, from_json, in_scope, instant, parsed, to_json},
+    stored::{changed, from_json, in_scope, instant, parsed},
 };
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult,
     IntoActiveModel,
     Order::{Asc, Desc},
     QueryFilter, QueryOrder, QuerySelect, Set, Statement,
-    sea_query::{Expr, ExprTrait, Query, SelectStatement},
+    sea_query::{Expr, ExprTrait, Query, SelectStatement, UnionType},
 };
 
 use super::{
     columns::stored_name,
+    keys::OrderKeys,
     order_rows::{
         change_columns, change_row, name_row, order_columns, order_row, read_order, read_term,
         term_columns, term_row,
     },
+    owner::{self, BY_ID, LIST},
 };
 use crate::rules::{
     listing::{Clues, OrderFilter},
@@ -39,21 +42,28 @@ use crate::rules::{
 
 /// An order within the caller's scope, read only; NOT_FOUND if there is none.
 pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: OrderId) -> Result<Order, Fault> {
-    load_one(tx, scope, id, false).await
+    let reads = AllAccounts::unless_of(scope.only_account(), tx, BY_ID);
+    let row = order_row::Entity::find()
+        .filter(order_row::Column::OrderId.eq(id.to_string()))
+        .filter(in_scope(scope, order_row::Column::AccountId))
+        .one(&reads)
+        .await?;
+    complete(tx, id, row).await
 }
 
-/// Like [`get`], and locks the order until the transaction ends.
+/// Like [`get`], and locks the order until the transaction ends. Without a scope of one account it must
+/// be the transaction's first statement.
 pub(crate) async fn lock(tx: &Tx, scope: &AccountScope, id: OrderId) -> Result<Order, Fault> {
-    load_one(tx, scope, id, true).await
+    let account_id = owner::of_order(tx, scope, id).await?;
+    let row = order_row::Entity::find_by_id((account_id.to_string(), id.to_string()))
+        .lock_exclusive()
+        .one(tx)
+        .await?;
+    complete(tx, id, row).await
 }
 
-async fn load_one(tx: &Tx, scope: &AccountScope, id: OrderId, lock: bool) -> Result<Order, Fault> {
-    let mut query = order_row::Entity::find_by_id(id.to_string())
-        .filter(in_scope(scope, order_row::Column::AccountId));
-    if lock {
-        query = query.lock_exclusive();
-    }
-    let row = query.one(tx).await?.ok_or_else(|| not_found("order", id))?;
+async fn complete(tx: &Tx, id: OrderId, row: Option<order_row::Model>) -> Result<Order, Fault> {
+    let row = row.ok_or_else(|| not_found("order", id))?;
     let mut orders = assemble(tx, vec![row]).await?;
     orders
         .pop()
@@ -63,15 +73,15 @@ async fn load_one(tx: &Tx, scope: &AccountScope, id: OrderId, lock: bool) -> Res
 /// When orders were last decided about; they are never shown as of an earlier instant (T-5).
 pub(crate) async fn decision_times(
     tx: &Tx,
-    ids: &BTreeSet<OrderId>,
+    keys: &OrderKeys,
 ) -> Result<BTreeMap<OrderId, Instant>, Fault> {
     use order_row::Column;
     let rows: Vec<(String, i64)> = order_row::Entity::find()
         .select_only()
         .columns([Column::OrderId, Column::DecisionUs])
-        .filter(Column::OrderId.is_in(ids.iter().map(ToString::to_string)))
+        .filter(keys.condition(tx)?)
         .into_tuple()
-        .all(tx)
+        .all(&keys.reads(tx))
         .await?;
     rows.iter()
         .map(|(id, decision_us)| {
@@ -91,43 +101,60 @@ pub(crate) async fn list(
     page: &Page,
 ) -> Result<Vec<Order>, Fault> {
     use order_row::Column;
-    let account_id = filter.account_id.map(|id| id.to_string());
+    let account_id = filter.account_id.or_else(|| scope.only_account());
     let end_from = filter.end_from.map(Instant::as_micros);
     let end_before = filter.end_before.map(Instant::as_micros);
-    let of_name = filter.name.as_ref().map(of_name);
+    let of_name = filter.name.as_ref().map(|name| vec![of_name(name)]);
+    let led_to = filter.clues.as_ref().map(led_to);
     let wanted = in_scope(scope, Column::AccountId)
-        .add_option(account_id.map(|id| Column::AccountId.eq(id)))
+        .add_option(account_id.map(|id| Column::AccountId.eq(id.to_string())))
         .add_option(end_from.map(|from| Column::EndUs.gte(from)))
         .add_option(end_before.map(|before| Column::EndUs.lt(before)))
         .add_option(filter.state.map(|state| in_state(state, page.as_of)))
-        .add_option(of_name.map(|ids| Column::OrderId.in_subquery(ids)))
-        .add_option(filter.clues.as_ref().map(led_to));
+        .add_option(of_name.map(|found| is_in(found, account_id)))
+        .add_option(led_to.map(|found| is_in(found, account_id)));
     let rows = order_row::Entity::find()
         .filter(wanted)
         .filter(page.rows_after(&Desc, Column::CreateUs, Column::OrderId)?)
         .order_by_desc(Column::CreateUs)
         .order_by_desc(Column::OrderId)
         .limit(page.limit())
-        .all(tx)
+        .all(&AllAccounts::unless_of(account_id, tx, LIST))
         .await?;
     assemble(tx, rows).await
 }
 
 fn of_name(name: &San) -> SelectStatement {
-    ids_of("order_name", "order_id", Expr::col("name").eq(name.value()))
+    keys_in("order_name", "order_id", Expr::col("name").eq(name.value()))
 }
 
-/// The ids in a column of the rows that meet the condition.
-fn ids_of(table: &'static str, column: &'static str, holds: Expr) -> SelectStatement {
-    let mut ids = Query::select();
-    ids.column(column).from(table).and_where(holds);
-    ids
+/// The keys of orders in the rows that meet the condition; `column` has the order's id.
+fn keys_in(table: &'static str, column: &'static str, holds: Expr) -> SelectStatement {
+    let mut keys = Query::select();
+    keys.columns(["account_id", column]).from(table);
+    keys.and_where(holds).to_owned()
 }
 
-/// The orders that match any of the clues; each clue uses its own index.
-fn led_to(clues: &Clues) -> Condition {
-    let order_id = clues.order_id.as_ref().map(ToString::to_string);
-    let of_certificate = |holds| ids_of("certificate", "order_id", holds);
+/// Selects the orders whose keys one of the selections finds. With an account, each looks only there.
+fn is_in(found: Vec<SelectStatement>, account_id: Option<AccountId>) -> Expr {
+    use order_row::{Column, Entity};
+    let account_id = account_id.map(|id| id.to_string());
+    let narrowed = found.into_iter().map(|mut keys| {
+        if let Some(id) = &account_id {
+            keys.and_where(Expr::col("account_id").eq(id));
+        }
+        keys
+    });
+    let united = narrowed.reduce(|mut all, keys| all.union(UnionType::Distinct, keys).to_owned());
+    let key = [Column::AccountId, Column::OrderId].map(|column| Expr::col((Entity, column)));
+    Expr::tuple(key).in_subquery(united.unwrap_or_default())
+}
+
+/// The orders that the clues lead to; each clue uses its own index.
+fn led_to(clues: &Clues) -> Vec<SelectStatement> {
+    let order_id = clues.order_id.as_ref();
+    let order = order_id.map(|id| Expr::col("order_id").eq(id.to_string()));
+    let of_certificate = |holds| keys_in("certificate", "order_id", holds);
     let serial = clues.serial_hex.as_ref();
     let serial = serial.map(|serial| Expr::col("serial_hex").eq(serial.as_str()));
     let fingerprint = clues.fingerprint_sha256.as_ref();
@@ -137,19 +164,16 @@ fn led_to(clues: &Clues) -> Condition {
     let invoice = invoice.map(|id| Expr::col("invoice_id").eq(id.to_string()));
     let requests = Expr::col("request_id").is_in(clues.request_ids.iter().map(String::as_str));
     let found = [
+        order.map(|holds| keys_in("certificate_order", "order_id", holds)),
         serial.map(of_certificate),
         fingerprint.map(of_certificate),
         clues.name.as_ref().map(of_name),
-        invoice.map(|holds| ids_of("order_invoice", "order_id", holds)),
-        Some(ids_of("event", "resource_id", requests.clone())),
+        invoice.map(|holds| keys_in("order_invoice", "order_id", holds)),
+        Some(keys_in("event", "resource_id", requests.clone())),
         // The latest events have no position in the log yet.
-        Some(ids_of("outbox", "resource_id", requests)),
+        Some(keys_in("outbox", "resource_id", requests)),
     ];
-    let found = found.into_iter().flatten();
-    found.fold(
-        Condition::any().add(order_row::Column::OrderId.is_in(order_id)),
-        |any, ids| any.add(order_row::Column::OrderId.in_subquery(ids)),
-    )
+    found.into_iter().flatten().collect()
 }
 
 /// The rows whose instant has come by `now`, or by their last decision if another instance's clock
@@ -188,9 +212,15 @@ pub(crate) async fn list_pending(
     page: &Page,
 ) -> Result<Vec<Order>, Fault> {
     use order_row::Column;
+    let account_id = account_id.or_else(|| scope.only_account());
+    let same = |of_change, of_order| {
+        Expr::col((change_row::Entity, of_change)).equals((order_row::Entity, of_order))
+    };
     let charging = Query::select()
-        .column(change_row::Column::OrderId)
+        .expr(Expr::val(1))
         .from(change_row::Entity)
+        .and_where(same(change_row::Column::AccountId, Column::AccountId))
+        .and_where(same(change_row::Column::OrderId, Column::OrderId))
         .and_where(change_row::Column::Progress.eq(ChangeProgress::Charging.as_str()))
         .to_owned();
     let wanted = in_scope(scope, Column::AccountId)
@@ -198,14 +228,14 @@ pub(crate) async fn list_pending(
         // Leaves out what only a future term will need.
         .add(has_come(Column::IssuancePendingUs, page.as_of))
         .add(has_come(Column::EndUs, page.as_of).not())
-        .add(Column::OrderId.not_in_subquery(charging));
+        .add(Expr::not_exists(charging));
     let rows = order_row::Entity::find()
         .filter(wanted)
         .filter(page.rows_after(&Asc, Column::IssuancePendingUs, Column::OrderId)?)
         .order_by_asc(Column::IssuancePendingUs)
         .order_by_asc(Column::OrderId)
         .limit(page.limit())
-        .all(tx)
+        .all(&AllAccounts::unless_of(account_id, tx, LIST))
         .await?;
     assemble(tx, rows).await
 }
@@ -222,11 +252,12 @@ pub(crate) async fn list_to_turn(
     let statement = Statement::from_sql_and_values(
         tx.get_database_backend(),
         "SELECT account_id, order_id FROM certificate_order WHERE turn_us <= $1 AND NOT EXISTS \
-         (SELECT 1 FROM operation WHERE resource_id = order_id AND state = 'RUNNING') \
-         ORDER BY turn_us, order_id LIMIT $2",
+         (SELECT 1 FROM operation WHERE operation.account_id = certificate_order.account_id \
+         AND resource_id = order_id AND state = 'RUNNING') ORDER BY turn_us, order_id LIMIT $2",
         [now.as_micros().into(), MAX_TURNED_AT_ONCE.into()],
     );
-    let rows = tx.query_all_raw(statement).await?;
+    let reads = AllAccounts::new(tx, "turns that are due");
+    let rows = reads.query_all_raw(statement).await?;
     rows.iter()
         .map(|row| {
             let account_id: String = row.try_get("", "account_id")?;
@@ -252,7 +283,7 @@ pub(crate) async fn list_in_review(tx: &Tx, after: Option<OrderId>) -> Result<Ve
         .filter(wanted)
         .order_by_asc(Column::OrderId)
         .limit(MAX_REVIEWED_AT_ONCE)
-        .all(tx)
+        .all(&AllAccounts::new(tx, "reviews to ask for"))
         .await?;
     assemble(tx, rows).await
 }
@@ -265,19 +296,24 @@ async fn assemble(tx: &Tx, rows: Vec<order_row::Model>) -> Result<Vec<Order>, Fa
         part: String,
         cells: String,
     }
-    let ids: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
+    let keys = rows.iter().map(|row| {
+        let account_id = parsed("account_id", &row.account_id)?;
+        Ok((account_id, parsed("order_id", &row.order_id)?))
+    });
+    let keys: OrderKeys = keys.collect::<Result<_, Fault>>()?;
     let backend = tx.get_database_backend();
     let text = if backend == DbBackend::Postgres {
         include_str!("sql/postgres/order_parts.sql")
     } else {
         include_str!("sql/sqlite/order_parts.sql")
     };
-    let wanted = to_json("order_ids", &ids)?;
-    let query = Statement::from_sql_and_values(backend, text, [wanted.into()]);
+    let (of_orders, values) = keys.sql(backend)?;
+    let text = text.replace("{of_orders}", of_orders);
+    let query = Statement::from_sql_and_values(backend, text, values);
     let mut terms = BTreeMap::new();
     let mut names: BTreeMap<String, BTreeSet<San>> = BTreeMap::new();
     let mut changes = BTreeMap::new();
-    for Part { part, cells } in Part::find_by_statement(query).all(tx).await? {
+    for Part { part, cells } in Part::find_by_statement(query).all(&keys.reads(tx)).await? {
         match part.as_str() {
             "term" => {
                 let term: term_row::Model = from_json("term", &cells)?;
@@ -310,6 +346,7 @@ async fn assemble(tx: &Tx, rows: Vec<order_row::Model>) -> Result<Vec<Order>, Fa
 /// The past terms of an order, newest first, no more than can still be refunded.
 pub(crate) async fn list_past_terms(tx: &Tx, order: &Order) -> Result<Vec<OrderTerm>, Fault> {
     let rows = term_row::Entity::find()
+        .filter(term_row::Column::AccountId.eq(order.account_id.to_string()))
         .filter(term_row::Column::OrderId.eq(order.id.to_string()))
         .filter(term_row::Column::TermIndex.lt(i64::from(order.term.index)))
         .order_by_desc(term_row::Column::TermIndex)
@@ -384,6 +421,7 @@ async fn save_names(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault>
         .collect();
     if !gone.is_empty() {
         let delete = name_row::Entity::delete_many()
+            .filter(name_row::Column::AccountId.eq(after.account_id.to_string()))
             .filter(name_row::Column::OrderId.eq(after.id.to_string()))
             .filter(name_row::Column::Name.is_in(gone));
         tx.later(name_row::Entity, delete).await?;
@@ -412,8 +450,8 @@ async fn save_change(tx: &Tx, before: &Order, after: &Order) -> Result<(), Fault
             }
         }
         (Some(_), None) => {
-            let delete = change_row::Entity::delete_many()
-                .filter(change_row::Column::OrderId.eq(after.id.to_string()));
+            let key = (after.account_id.to_string(), after.id.to_string());
+            let delete = change_row::Entity::delete_by_id(key);
             tx.later(change_row::Entity, delete).await?;
         }
         (_, _) => {}
@@ -433,13 +471,17 @@ fn name_columns<'a>(
 }
 
 /// Removes an order that was refused: it never existed.
-pub(crate) async fn remove(tx: &Tx, id: OrderId) -> Result<(), Fault> {
-    let id = id.to_string();
-    let names = name_row::Entity::delete_many().filter(name_row::Column::OrderId.eq(&id));
+pub(crate) async fn remove(tx: &Tx, order: &Order) -> Result<(), Fault> {
+    let (account_id, id) = (order.account_id.to_string(), order.id.to_string());
+    let names = name_row::Entity::delete_many()
+        .filter(name_row::Column::AccountId.eq(&account_id))
+        .filter(name_row::Column::OrderId.eq(&id));
     tx.later(name_row::Entity, names).await?;
-    let terms = term_row::Entity::delete_many().filter(term_row::Column::OrderId.eq(&id));
+    let terms = term_row::Entity::delete_many()
+        .filter(term_row::Column::AccountId.eq(&account_id))
+        .filter(term_row::Column::OrderId.eq(&id));
     tx.later(term_row::Entity, terms).await?;
-    let order = order_row::Entity::delete_many().filter(order_row::Column::OrderId.eq(&id));
+    let order = order_row::Entity::delete_by_id((account_id, id));
     tx.later(order_row::Entity, order).await?;
     Ok(())
 }

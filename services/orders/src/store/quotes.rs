@@ -1,18 +1,20 @@
 //! The quotes from previews of domain changes and renewals (MD-6). Only these may pay for a change,
 //! so that a quote for something cheaper cannot.
 
-use licet_domain::{
-    clock::Instant,
-    ids::{OrderId, QuoteId},
-};
+use licet_domain::{clock::Instant, ids::QuoteId};
 use licet_runtime::{
+    all_accounts::AllAccounts,
     database::{Tx, Work},
     fault::Fault,
     stored::{from_json_if, instant, parsed, to_json_if},
 };
 use row::{Column, Entity, Model};
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 
+use super::keyed::delete_keyed;
 use crate::rules::{
     not_found,
     order::{Order, SoldProduct},
@@ -25,6 +27,7 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "domain_quote")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) quote_id: String,
@@ -54,18 +57,7 @@ pub(crate) struct OrderQuote {
     pub(crate) sold: Option<SoldProduct>,
 }
 
-/// How long an expired quote is stored, so that using it is refused as QUOTE_EXPIRED.
-const RETENTION_DAYS: i64 = 90;
-
-/// Inserts a quote, and deletes those of the same order that expired long ago.
-async fn insert(tx: &Tx, order: &Order, quote: &OrderQuote, now: Instant) -> Result<(), Fault> {
-    if let Some(before) = now.checked_add(-chrono::TimeDelta::days(RETENTION_DAYS)) {
-        Entity::delete_many()
-            .filter(Column::OrderId.eq(order.id.to_string()))
-            .filter(Column::ExpireUs.lt(before.as_micros()))
-            .exec(tx)
-            .await?;
-    }
+async fn insert(tx: &Tx, order: &Order, quote: &OrderQuote) -> Result<(), Fault> {
     Model {
         account_id: order.account_id.to_string(),
         quote_id: quote.id.to_string(),
@@ -82,10 +74,26 @@ async fn insert(tx: &Tx, order: &Order, quote: &OrderQuote, now: Instant) -> Res
     Ok(())
 }
 
+/// Deletes up to `limit` quotes that expired before `before` and are older than it in real time, which the id tells:
+/// the oldest first. Returns how many.
+pub(crate) async fn prune(tx: &Tx, before: Instant, limit: u64) -> Result<u64, Fault> {
+    let keys = Entity::find()
+        .select_only()
+        .columns([Column::AccountId, Column::QuoteId])
+        .filter(Column::QuoteId.lt(QuoteId::least_from(before).to_string()))
+        .filter(Column::ExpireUs.lt(before.as_micros()))
+        .order_by_asc(Column::QuoteId)
+        .limit(limit)
+        .into_tuple::<(String, String)>()
+        .all(&AllAccounts::new(tx, "quotes of any account expire"))
+        .await?;
+    delete_keyed(tx, "domain_quote", "quote_id", keys.into_iter()).await
+}
+
 /// A quote from a preview of this order; NOT_FOUND if there is none.
-pub(crate) async fn get(tx: &Tx, order_id: OrderId, id: QuoteId) -> Result<OrderQuote, Fault> {
-    let row = Entity::find_by_id(id.to_string())
-        .filter(Column::OrderId.eq(order_id.to_string()))
+pub(crate) async fn get(tx: &Tx, order: &Order, id: QuoteId) -> Result<OrderQuote, Fault> {
+    let row = Entity::find_by_id((order.account_id.to_string(), id.to_string()))
+        .filter(Column::OrderId.eq(order.id.to_string()))
         .one(tx)
         .await?;
     let row = row.ok_or_else(|| not_found("quote", id))?;
@@ -103,13 +111,12 @@ pub(crate) async fn get(tx: &Tx, order_id: OrderId, id: QuoteId) -> Result<Order
 pub(crate) struct StoreQuote<'a> {
     pub(crate) order: &'a Order,
     pub(crate) quote: &'a OrderQuote,
-    pub(crate) now: Instant,
 }
 
 impl Work for StoreQuote<'_> {
     type Output = ();
 
     async fn run(&self, tx: &Tx) -> Result<(), Fault> {
-        insert(tx, self.order, self.quote, self.now).await
+        insert(tx, self.order, self.quote).await
     }
 }

@@ -11,12 +11,12 @@ const CHUNK: i64 = 200;
 
 /// Serials that may be negative: whole octets, the first with its highest bit set. Most are
 /// positive and stay.
-const SUSPECTS: &str = "SELECT certificate_id, serial_hex, chain_pem FROM certificate \
+const SUSPECTS: &str = "SELECT account_id, certificate_id, serial_hex, chain_pem FROM certificate \
     WHERE certificate_id > $1 AND serial_hex >= '8' AND length(serial_hex) % 2 = 0 \
     ORDER BY certificate_id LIMIT $2";
 
 /// A certificate recorded again since with its right serial keeps that serial to itself.
-const RESPELL: &str = "UPDATE certificate SET serial_hex = $1 WHERE certificate_id = $2 \
+const RESPELL: &str = "UPDATE certificate SET serial_hex = $1 WHERE account_id = $3 AND certificate_id = $2 \
     AND NOT EXISTS (SELECT 1 FROM certificate AS other WHERE other.account_id = certificate.account_id \
         AND other.serial_hex = $1 AND other.issuer_sha256 = certificate.issuer_sha256)";
 
@@ -24,6 +24,7 @@ const RESPELL: &str = "UPDATE certificate SET serial_hex = $1 WHERE certificate_
 pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
+        account_id: String,
         certificate_id: String,
         serial_hex: String,
         chain_pem: String,
@@ -44,7 +45,8 @@ pub(super) async fn rewrite(tx: &DatabaseTransaction) -> Result<(), DbErr> {
                 continue;
             };
             if leaf.serial_hex != row.serial_hex {
-                let values = [leaf.serial_hex.into(), row.certificate_id.into()];
+                let key = [row.certificate_id.into(), row.account_id.into()];
+                let values = [leaf.serial_hex.into()].into_iter().chain(key);
                 let respell = Statement::from_sql_and_values(backend, RESPELL, values);
                 tx.execute_raw(respell).await?;
             }

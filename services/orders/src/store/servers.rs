@@ -1,10 +1,8 @@
 //! Servers of orders, including those that left.
 
-use licet_domain::{
-    ids::{AccountId, ServerId},
-    san::San,
-};
+use licet_domain::ids::ServerId;
 use licet_runtime::{
+    all_accounts::AllAccounts,
     caller::AccountScope,
     database::Tx,
     fault::Fault,
@@ -13,11 +11,11 @@ use licet_runtime::{
 };
 use row::{ActiveModel, Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Order::Asc, QueryFilter,
-    QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, Order::Asc,
+    QueryFilter, QueryOrder, QuerySelect, Set,
 };
 
-use super::columns::stored_name;
+use super::{columns::stored_name, owner::BY_ID};
 use crate::rules::{
     not_found,
     order::Order,
@@ -31,6 +29,7 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "server")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) server_id: String,
@@ -48,18 +47,26 @@ mod row {
 
 /// A server as stored, within the caller's scope; NOT_FOUND if there is none.
 pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: ServerId) -> Result<Server, Fault> {
-    let row = Entity::find_by_id(id.to_string())
+    let reads = AllAccounts::unless_of(scope.only_account(), tx, BY_ID);
+    let row = Entity::find()
+        .filter(Column::ServerId.eq(id.to_string()))
         .filter(in_scope(scope, Column::AccountId))
-        .one(tx)
+        .one(&reads)
         .await?
         .ok_or_else(|| not_found("server", id))?;
     read(row)
 }
 
+fn of_order(order: &Order) -> Condition {
+    Condition::all()
+        .add(Column::AccountId.eq(order.account_id.to_string()))
+        .add(Column::OrderId.eq(order.id.to_string()))
+}
+
 /// All servers of an order with their states on it, oldest first.
 pub(crate) async fn list_of(tx: &Tx, order: &Order) -> Result<Vec<Server>, Fault> {
     let rows = Entity::find()
-        .filter(Column::OrderId.eq(order.id.to_string()))
+        .filter(of_order(order))
         .order_by_asc(Column::RegisterUs)
         .order_by_asc(Column::ServerId)
         .all(tx)
@@ -71,7 +78,7 @@ pub(crate) async fn list_of(tx: &Tx, order: &Order) -> Result<Vec<Server>, Fault
 /// A page of an order's servers with their states on it, oldest first.
 pub(crate) async fn list(tx: &Tx, order: &Order, page: &Page) -> Result<Vec<Server>, Fault> {
     let rows = Entity::find()
-        .filter(Column::OrderId.eq(order.id.to_string()))
+        .filter(of_order(order))
         .filter(page.rows_after(&Asc, Column::RegisterUs, Column::ServerId)?)
         .order_by_asc(Column::RegisterUs)
         .order_by_asc(Column::ServerId)
@@ -82,10 +89,10 @@ pub(crate) async fn list(tx: &Tx, order: &Order, page: &Page) -> Result<Vec<Serv
     servers.map(|found| Ok(found?.with_lapse(order))).collect()
 }
 
-/// Inserts a server.
-pub(crate) async fn insert(tx: &Tx, account_id: AccountId, server: &Server) -> Result<(), Fault> {
+/// Inserts a server of an order.
+pub(crate) async fn insert(tx: &Tx, order: &Order, server: &Server) -> Result<(), Fault> {
     Model {
-        account_id: account_id.to_string(),
+        account_id: order.account_id.to_string(),
         server_id: server.id.to_string(),
         order_id: server.order_id.to_string(),
         host_name: server.host_name.clone(),
@@ -102,26 +109,32 @@ pub(crate) async fn insert(tx: &Tx, account_id: AccountId, server: &Server) -> R
 }
 
 /// Marks a server as unregistered.
-pub(crate) async fn unregister(tx: &Tx, id: ServerId) -> Result<(), Fault> {
-    set_state(tx, &[id], ServerState::Unregistered).await
+pub(crate) async fn unregister(tx: &Tx, order: &Order, id: ServerId) -> Result<(), Fault> {
+    set_state(tx, order, &[id], ServerState::Unregistered).await
 }
 
 /// Marks servers of a deleted order as invalidated (AL-7).
-pub(crate) async fn invalidate(tx: &Tx, ids: &[ServerId]) -> Result<(), Fault> {
-    set_state(tx, ids, ServerState::Invalidated).await
+pub(crate) async fn invalidate(tx: &Tx, order: &Order, ids: &[ServerId]) -> Result<(), Fault> {
+    set_state(tx, order, ids, ServerState::Invalidated).await
 }
 
-async fn set_state(tx: &Tx, ids: &[ServerId], state: ServerState) -> Result<(), Fault> {
+async fn set_state(
+    tx: &Tx,
+    order: &Order,
+    ids: &[ServerId],
+    state: ServerState,
+) -> Result<(), Fault> {
     let columns = ActiveModel {
         state: Set(state.as_str().to_owned()),
         ..Default::default()
     };
-    update(tx, ids, columns).await
+    update(tx, order, ids, columns).await
 }
 
-/// Sets the software of servers (AL-6).
+/// Sets the software of servers of an order (AL-6).
 pub(crate) async fn set_software(
     tx: &Tx,
+    order: &Order,
     ids: &[ServerId],
     server_software: &str,
 ) -> Result<(), Fault> {
@@ -129,25 +142,27 @@ pub(crate) async fn set_software(
         server_software: Set(server_software.to_owned()),
         ..Default::default()
     };
-    update(tx, ids, columns).await
+    update(tx, order, ids, columns).await
 }
 
-/// Sets the common name that servers use (MD-5).
-pub(crate) async fn set_common_name(
-    tx: &Tx,
-    ids: &[ServerId],
-    common_name: &San,
-) -> Result<(), Fault> {
+/// Sets the common name of servers of an order to the order's (MD-5).
+pub(crate) async fn set_common_name(tx: &Tx, order: &Order, ids: &[ServerId]) -> Result<(), Fault> {
     let columns = ActiveModel {
-        common_name: Set(common_name.value().to_owned()),
+        common_name: Set(order.common_name.value().to_owned()),
         ..Default::default()
     };
-    update(tx, ids, columns).await
+    update(tx, order, ids, columns).await
 }
 
-async fn update(tx: &Tx, ids: &[ServerId], columns: ActiveModel) -> Result<(), Fault> {
+async fn update(
+    tx: &Tx,
+    order: &Order,
+    ids: &[ServerId],
+    columns: ActiveModel,
+) -> Result<(), Fault> {
     Entity::update_many()
         .set(columns)
+        .filter(Column::AccountId.eq(order.account_id.to_string()))
         .filter(Column::ServerId.is_in(ids.iter().map(ToString::to_string)))
         .exec(tx)
         .await?;

@@ -60,7 +60,7 @@ impl DurableVerb for BeginIssuance {
     ) -> Result<Accepted<StartedIssuance>, Fault> {
         let (before, now) = turns::lock(tx, &request.call, self.order_id).await?;
         permit(&before, Action::RecordIssuance, now)?;
-        operation::refuse_if_running(tx, &before.id.to_string()).await?;
+        operation::refuse_if_running(tx, before.account_id, &before.id.to_string()).await?;
         require_pending_issuance(&before, now)?;
         let Some(license_id) = before.san_license_id else {
             return Ok(Accepted::Done(StartedIssuance {

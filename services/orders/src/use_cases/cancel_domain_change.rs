@@ -125,7 +125,7 @@ fn credit_reason(order_id: OrderId, reason: &str) -> String {
 /// Plans the cancellation for an order that has no other operation running.
 async fn plan(tx: &Tx, order: &Order, now: Instant) -> Result<DomainChangeCancellation, Fault> {
     permit(order, Action::CancelChange, now)?;
-    operation::refuse_if_running(tx, &order.id.to_string()).await?;
+    operation::refuse_if_running(tx, order.account_id, &order.id.to_string()).await?;
     Ok(plan_cancellation(order, now)?)
 }
 

@@ -58,8 +58,8 @@ impl DurableVerb for DeleteOrder {
             questions,
             release,
         } = plan(tx, &before, now, false).await?;
-        store::certificates::revoke(tx, &deletion.certificates, now).await?;
-        store::servers::invalidate(tx, &deletion.servers).await?;
+        store::certificates::revoke(tx, before.account_id, &deletion.certificates, now).await?;
+        store::servers::invalidate(tx, &before, &deletion.servers).await?;
         let origin = request.origin();
         let first = DeleteOrderOperation::begin(
             &before,
@@ -118,8 +118,8 @@ struct Plan {
 /// Plans the deletion of an order that has no other operation running.
 async fn plan(tx: &Tx, order: &Order, now: Instant, validate_only: bool) -> Result<Plan, Fault> {
     permit(order, Action::Delete, now)?;
-    operation::refuse_if_running(tx, &order.id.to_string()).await?;
-    let certificates = store::certificates::list_of(tx, order.id).await?;
+    operation::refuse_if_running(tx, order.account_id, &order.id.to_string()).await?;
+    let certificates = store::certificates::list_of(tx, order).await?;
     let servers = store::servers::list_of(tx, order).await?;
     let deletion = plan_deletion(order, &certificates, &servers, now);
     let release = plan_license_release(order, &certificates, &deletion.certificates);
@@ -177,7 +177,7 @@ async fn preview_refund(
 
 /// What an accepted deletion invalidated, read from the marks that it left.
 async fn invalidated(tx: &Tx, order: &Order) -> Result<Deletion, Fault> {
-    let certificates = store::certificates::list_of(tx, order.id).await?;
+    let certificates = store::certificates::list_of(tx, order).await?;
     let servers = store::servers::list_of(tx, order).await?;
     Ok(Deletion {
         certificates: certificates

@@ -207,6 +207,7 @@ fn record_issuance(state: &Value) -> Result<StoredStep, Fault> {
             recording,
             question: fields.question,
             chain_pem: fields.chain_pem,
+            license_id: None,
         }),
         Some(Withdrawing { back, refusal }) => NextStep::of(&WithdrawCertificate {
             recording,

@@ -229,7 +229,7 @@ impl DeleteOrderOperation {
             .iter()
             .map(|found| found.certificate_id)
             .collect();
-        store::license_revocations::mark(tx, &ids, now).await?;
+        store::license_revocations::mark(tx, self.account_id, &ids, now).await?;
         let deleted = self.done(tx, order.clone(), now).await?;
         let event = OrderEvent {
             resource: &order,

@@ -37,6 +37,10 @@ impl Follow for FollowRevocations {
 
     async fn apply(&self, tx: &Tx, event: &PeerEvent) -> Result<(), Fault> {
         let found = revocations(event).map_err(Fault::internal)?;
+        // A usage event is about one licence.
+        let Some(account_id) = found.first().map(|first| first.account_id) else {
+            return Ok(());
+        };
         let mut reported: Vec<_> = found.into_iter().map(reported).collect();
         reported.retain(|(_, origin)| !asked_here(origin));
         if reported.is_empty() {
@@ -47,7 +51,7 @@ impl Follow for FollowRevocations {
             .map(|(reported, _)| reported.san_certificate_id)
             .collect();
         store::early_revocations::lock(tx, &ids).await?;
-        let known = store::certificates::list_by_license_records(tx, &ids).await?;
+        let known = store::certificates::list_by_license_records(tx, account_id, &ids).await?;
         let mut early = Vec::new();
         for (reported, origin) in reported {
             let id = Some(reported.san_certificate_id);
@@ -58,7 +62,7 @@ impl Follow for FollowRevocations {
                 None => early.push((reported, origin)),
             }
         }
-        store::early_revocations::insert(tx, &early).await
+        store::early_revocations::insert(tx, account_id, &early).await
     }
 }
 
@@ -110,7 +114,7 @@ async fn write_revocation(
         return Ok(None);
     };
     store::certificates::set_revoked(tx, &certificate).await?;
-    store::license_revocations::mark(tx, &[certificate.id], now).await?;
+    store::license_revocations::mark(tx, certificate.account_id, &[certificate.id], now).await?;
     Ok(Some(certificate))
 }
 
@@ -134,6 +138,15 @@ async fn emit_revoked(
     event.emit(tx).await
 }
 
+/// The origin of a revocation of which only the certificate tells.
+fn unknown_origin() -> Origin {
+    Origin {
+        caller: "san-licensing".to_owned(),
+        method: String::new(),
+        request_id: String::new(),
+    }
+}
+
 /// A revocation that came before the record of its certificate.
 pub(super) struct EarlyRevocation {
     reported: ReportedRevocation,
@@ -143,16 +156,19 @@ pub(super) struct EarlyRevocation {
 
 impl EarlyRevocation {
     /// Applies the stored revocation, if any, of a certificate that this transaction recorded at
-    /// `now`.
+    /// `now`; if there is none, `found`, of which SanLicensing's response to the record tells.
     pub(super) async fn apply(
         tx: &Tx,
         recorded: Certificate,
+        found: Option<ReportedRevocation>,
         now: Instant,
     ) -> Result<(Certificate, Option<Self>), Fault> {
         let Some(license_record) = recorded.license_record else {
             return Ok((recorded, None));
         };
-        let early = store::early_revocations::remove(tx, license_record.certificate_id).await?;
+        let (account_id, id) = (recorded.account_id, license_record.certificate_id);
+        let early = store::early_revocations::remove(tx, account_id, id).await?;
+        let early = early.or_else(|| Some((found?, unknown_origin())));
         let Some((reported, origin)) = early else {
             return Ok((recorded, None));
         };

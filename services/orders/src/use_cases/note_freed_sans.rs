@@ -30,7 +30,8 @@ impl Work for NoteFreedSans<'_> {
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
         let order = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let ids = [self.revocation.certificate_id];
-        if store::license_revocations::mark(tx, &ids, self.now).await? == 0 {
+        let noted = store::license_revocations::mark(tx, self.account_id, &ids, self.now).await?;
+        if noted == 0 {
             return Ok(false);
         }
         let event = OrderEvent {

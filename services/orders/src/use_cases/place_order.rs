@@ -260,7 +260,7 @@ impl Purchase for PlaceOrderOperation {
 
     async fn apply_refusal(&self, tx: &Tx, refusal: &Refusal) -> Result<(), Fault> {
         let order = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
-        store::orders::remove(tx, order.id).await?;
+        store::orders::remove(tx, &order).await?;
         let (origin, time) = (&self.origin, self.decision_time);
         let data = OrderRefused {
             message: &refusal.message,

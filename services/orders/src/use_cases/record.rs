@@ -52,14 +52,14 @@ impl CertificateRecord<'_> {
         } else {
             let not_before = certificate.not_before;
             let revoke_time = superseded_revoke_time(before, not_before, self.now);
-            store::certificates::supersede(tx, before.id, self.now, revoke_time).await?;
+            store::certificates::supersede(tx, before, self.now, revoke_time).await?;
             before.clone().apply_issuance(self.now)
         };
         if after.common_name != before.common_name {
             // MD-5: the primary server follows the new common name.
             let servers = store::servers::list_of(tx, &after).await?;
             let ids: Vec<_> = registered(&servers).map(|server| server.id).collect();
-            store::servers::set_common_name(tx, &ids, &after.common_name).await?;
+            store::servers::set_common_name(tx, &after, &ids).await?;
         }
         store::certificates::insert(tx, &certificate).await?;
         store::orders::save(tx, before, &after).await?;

@@ -2,11 +2,12 @@
 //! follows, in one transaction (MD-7). If the order draws on a SAN licence, an operation records it
 //! there first (X-4, SL-21).
 
+use chrono::TimeDelta;
 use licet_clients::san_licensing::RecordQuestion;
 use licet_domain::{
     certificate::{ParsedCertificate, parse_chain},
     clock::Instant,
-    ids::{AccountId, OrderId},
+    ids::{AccountId, LicenseId, OrderId},
     refusal::Refusal,
     revocation::RevocationReason,
 };
@@ -18,6 +19,7 @@ use licet_runtime::{
     operation::{self, Next, NextStep, Operation, Step, Steps, never_refused},
     peer::PeerFault,
     replay::Accepted,
+    retention::REPLAY_DAYS,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -42,6 +44,7 @@ use crate::{
         issuance::{check_certificate, require_pending_issuance},
         order,
         permission::{Action, permit},
+        revocation::ReportedRevocation,
         san_license::LicenseRevocation,
     },
     store,
@@ -78,7 +81,7 @@ impl DurableVerb for RecordIssuance {
         let id = before.id.to_string();
         if !is_deleted {
             permit(&before, Action::RecordIssuance, now)?;
-            operation::refuse_if_running(tx, &id).await?;
+            operation::refuse_if_running(tx, before.account_id, &id).await?;
             require_pending_issuance(&before, now)?;
             check_certificate(&before, &self.certificate, now)?;
         }
@@ -109,6 +112,7 @@ impl DurableVerb for RecordIssuance {
             },
             question: record_question(&before, &self.certificate.der)?,
             chain_pem: self.chain_pem.clone(),
+            license_id: before.san_license_id,
         };
         let first = NextStep::of(&count);
         let handle = operation::begin(tx, now, &id, before.account_id, first).await?;
@@ -189,6 +193,9 @@ pub(super) struct RecordInLicense {
     pub(super) recording: RecordIssuanceOperation,
     pub(super) question: RecordQuestion,
     pub(super) chain_pem: String,
+    /// The order's licence, which a proxy routes the call by. Older operations lack it.
+    #[serde(default)]
+    pub(super) license_id: Option<LicenseId>,
 }
 
 /// SanLicensing's answer to a record.
@@ -196,6 +203,19 @@ pub(super) struct RecordedInLicense {
     /// Absent if it counts in no licence.
     license_record: Option<LicenseRecord>,
     over_quota: bool,
+    /// Its revocation there, if it was revoked before this record.
+    revoked: Option<ReportedRevocation>,
+}
+
+impl RecordedInLicense {
+    /// A revocation so long ago that it may have been pruned here. A younger one has been stored, or
+    /// its event is still to come: both name who asked for it.
+    fn revoked_long_ago(&self, now: Instant) -> Option<ReportedRevocation> {
+        let ago = TimeDelta::days(REPLAY_DAYS);
+        let found = self.revoked?;
+        let later = found.san_revoke_time.checked_add(ago)?;
+        (later <= now).then_some(found)
+    }
 }
 
 impl Step for RecordInLicense {
@@ -205,16 +225,24 @@ impl Step for RecordInLicense {
 
     async fn ask(&self, peers: &Peers, request_id: Uuid) -> Result<RecordedInLicense, PeerFault> {
         let san_licensing = &peers.san_licensing;
-        let recorded = san_licensing.record(&self.question, request_id).await?;
+        let recorded = san_licensing.record(self.license_id, &self.question, request_id);
+        let recorded = recorded.await?;
         let license_record = recorded
             .counted
             .map(|(license_id, certificate_id)| LicenseRecord {
                 license_id,
                 certificate_id,
             });
+        let revoked = license_record.zip(recorded.revoked);
+        let revoked = revoked.map(|(record, (reason, san_revoke_time))| ReportedRevocation {
+            san_certificate_id: record.certificate_id,
+            reason,
+            san_revoke_time,
+        });
         Ok(RecordedInLicense {
             license_record,
             over_quota: recorded.over_quota,
+            revoked,
         })
     }
 
@@ -260,7 +288,7 @@ impl RecordInLicense {
             ExistingRecord::OtherOrder(known) => {
                 if let Some(license_record) = license_record {
                     // That order frees it in the licence when its time comes.
-                    store::certificates::set_license_record(tx, known.id, license_record).await?;
+                    store::certificates::set_license_record(tx, &known, license_record).await?;
                 }
                 let refusal = recorded_elsewhere(&known);
                 return recording.refuse(tx, &refusal, None).await;
@@ -270,7 +298,9 @@ impl RecordInLicense {
             }
         }
         let (after, certificate) = record.apply(tx, &before).await?;
-        let (certificate, early) = EarlyRevocation::apply(tx, certificate, record.now).await?;
+        let (certificate, early) =
+            EarlyRevocation::apply(tx, certificate, found.revoked_long_ago(now), record.now)
+                .await?;
         let view = order_view::load_ended(tx, after, now).await?;
         record.emit(tx, &view.order, &certificate).await?;
         if let Some(early) = early {

@@ -62,7 +62,7 @@ impl Verb for RegisterServer {
             state: ServerState::Registered,
             register_time: now,
         };
-        store::servers::insert(tx, order.account_id, &server).await?;
+        store::servers::insert(tx, &order, &server).await?;
         let after = order.clone().apply_registration(server.id, now);
         store::orders::save(tx, &order, &after).await?;
         let event = OrderEvent {

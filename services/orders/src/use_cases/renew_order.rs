@@ -143,7 +143,7 @@ async fn named_quote(
     plan: &RenewalPlan,
     id: QuoteId,
 ) -> Result<Offer, Fault> {
-    let found = store::quotes::get(tx, order.id, id).await?;
+    let found = store::quotes::get(tx, order, id).await?;
     match found.sold {
         Some(sold) if found.pin == plan.pin => Ok(Offer {
             sold,
@@ -166,7 +166,7 @@ async fn plan(
     now: Instant,
 ) -> Result<RenewalPlan, Fault> {
     permit(order, Action::Renew, now)?;
-    operation::refuse_if_running(tx, &order.id.to_string()).await?;
+    operation::refuse_if_running(tx, order.account_id, &order.id.to_string()).await?;
     let servers = store::servers::list_of(tx, order).await?;
     plan_renewal(order, &servers, &renewal.wanted, now).map_err(|unplanned| match unplanned {
         RenewalError::Refused(refusal) => (*refusal).into(),
@@ -198,12 +198,12 @@ impl Preview for RenewOrder {
     /// Checks and prices the renewal without buying it. The quote is stored, so that it can be
     /// charged exactly (MD-6).
     async fn preview(&self, call: &Call, context: &PreviewContext) -> Result<RenewedOrder, Fault> {
-        let (view, plan, now) = {
+        let (view, plan) = {
             let tx = context.database.read();
             let order = store::orders::get(&tx, &call.caller.accounts, self.order_id).await?;
             let (order, now) = order.at(call.now);
             let plan = plan(&tx, &order, self, now).await?;
-            (order_view::load(&tx, order, now).await?, plan, now)
+            (order_view::load(&tx, order, now).await?, plan)
         };
         let order = &view.order;
         let price = PriceOrder {
@@ -231,7 +231,6 @@ impl Preview for RenewOrder {
         let keep = store::quotes::StoreQuote {
             order,
             quote: &kept,
-            now,
         };
         context.database.transact(&keep).await?;
         let term = OrderTerm {

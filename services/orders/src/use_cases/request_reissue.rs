@@ -36,7 +36,7 @@ impl Verb for RequestReissue {
         let (before, now) = turns::lock(tx, &request.call, self.order_id).await?;
         permit(&before, Action::RequestReissue, now)?;
         // A certificate that is being recorded was checked against the order's present key.
-        operation::refuse_if_running(tx, &before.id.to_string()).await?;
+        operation::refuse_if_running(tx, before.account_id, &before.id.to_string()).await?;
         let csr = self.request.as_ref();
         permit_reissue(&before, csr)?;
         let after = before

@@ -55,12 +55,14 @@ impl Verb for RevokeCertificate {
     type Output = RecordedCertificate;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<RecordedCertificate, Fault> {
-        let scope = &request.call.caller.accounts;
         let id = self.certificate_id;
+        let asked = &request.call.caller.accounts;
+        let account_id = store::owner::of_certificate(tx, asked, id).await?;
+        let scope = &account_id.into();
         let order_id = store::certificates::get(tx, scope, id).await?.order_id;
         let (before, now) = if self.request_reissue {
-            let (order, now) = turns::lock(tx, &request.call, order_id).await?;
-            operation::refuse_if_running(tx, &order_id.to_string()).await?;
+            let (order, now) = turns::lock_in(tx, scope, order_id, request.call.now).await?;
+            operation::refuse_if_running(tx, account_id, &order_id.to_string()).await?;
             (order, now)
         } else {
             // A compromised key cannot wait: the turns that have come are left to the next request.
@@ -104,7 +106,7 @@ pub(super) struct RevocationEvent<'a> {
     pub(super) time: Instant,
     pub(super) why: &'a str,
     pub(super) reissue_requested: bool,
-    /// When SanLicensing recorded it, if it was made there.
+    /// When SanLicensing recorded the revocation, if it was made there.
     pub(super) san_revoke_time: Option<Instant>,
 }
 
@@ -143,10 +145,10 @@ impl Preview for RevokeCertificate {
         let tx = context.database.read();
         let scope = &call.caller.accounts;
         let found = store::certificates::get(&tx, scope, self.certificate_id).await?;
-        let order = store::orders::get(&tx, scope, found.order_id).await?;
+        let order = store::orders::get(&tx, &found.account_id.into(), found.order_id).await?;
         let (order, now) = order.at(call.now);
         if self.request_reissue {
-            operation::refuse_if_running(&tx, &order.id.to_string()).await?;
+            operation::refuse_if_running(&tx, order.account_id, &order.id.to_string()).await?;
         }
         let (_, certificate) = plan(&order, found, self, now)?;
         Ok(RecordedCertificate {

@@ -35,7 +35,7 @@ impl Verb for SetServerSoftware {
         let servers = store::servers::list_of(tx, &before).await?;
         let with_it = plan_software(&before, &servers)?;
         let software = &self.server_software;
-        store::servers::set_software(tx, &with_it, software).await?;
+        store::servers::set_software(tx, &before, &with_it, software).await?;
         let after = before.clone().apply_software(software.clone(), now);
         store::orders::save(tx, &before, &after).await?;
         let view = order_view::load(tx, after, now).await?;

@@ -6,7 +6,7 @@ use licet_domain::{
     ids::{AccountId, OrderId},
 };
 use licet_runtime::{
-    caller::{Call, Origin},
+    caller::{AccountScope, Call, Origin},
     database::{Tx, Work},
     fault::Fault,
     operation,
@@ -22,8 +22,18 @@ use crate::{
 
 /// Locks the order, writes the turns that have come, and returns it with the decision time (T-5).
 pub(super) async fn lock(tx: &Tx, call: &Call, id: OrderId) -> Result<(Order, Instant), Fault> {
-    let order = store::orders::lock(tx, &call.caller.accounts, id).await?;
-    let now = order.decide_at(call.now);
+    lock_in(tx, &call.caller.accounts, id, call.now).await
+}
+
+/// As [`lock`], within a scope of its own.
+pub(super) async fn lock_in(
+    tx: &Tx,
+    scope: &AccountScope,
+    id: OrderId,
+    asked: Instant,
+) -> Result<(Order, Instant), Fault> {
+    let order = store::orders::lock(tx, scope, id).await?;
+    let now = order.decide_at(asked);
     let (order, _) = write_turns(tx, order, now).await?;
     Ok((order, now))
 }
@@ -44,7 +54,7 @@ async fn write_turns(tx: &Tx, before: Order, now: Instant) -> Result<(Order, u64
     if turns.is_empty() {
         return Ok((order, 0));
     }
-    operation::refuse_if_running(tx, &order.id.to_string()).await?;
+    operation::refuse_if_running(tx, order.account_id, &order.id.to_string()).await?;
     store::orders::save(tx, &before, &order).await?;
     for (turn, time, after) in &turns {
         emit_turn(tx, *turn, *time, after).await?;
@@ -109,7 +119,7 @@ impl Work for WriteTurns {
     async fn run(&self, tx: &Tx) -> Result<u64, Fault> {
         let order = store::orders::lock(tx, &self.account_id.into(), self.order_id).await?;
         let now = order.decide_at(self.now);
-        if operation::find_running(tx, &order.id.to_string())
+        if operation::find_running(tx, order.account_id, &order.id.to_string())
             .await?
             .is_some()
         {

@@ -27,9 +27,12 @@ impl Verb for UnregisterServer {
     type Output = ServerPlaces;
 
     async fn run(&self, request: &ChangeRequest, tx: &Tx) -> Result<ServerPlaces, Fault> {
-        let scope = &request.call.caller.accounts;
+        let call = &request.call;
+        let asked = &call.caller.accounts;
+        let account_id = store::owner::of_server(tx, asked, self.server_id).await?;
+        let scope = &account_id.into();
         let found = store::servers::get(tx, scope, self.server_id).await?;
-        let (order, now) = turns::lock(tx, &request.call, found.order_id).await?;
+        let (order, now) = turns::lock_in(tx, scope, found.order_id, call.now).await?;
         permit(&order, Action::UnregisterServer, now)?;
         // Read again under the order's lock: another request may have unregistered it meanwhile.
         let mut servers = store::servers::list_of(tx, &order).await?;
@@ -37,7 +40,7 @@ impl Verb for UnregisterServer {
             && server.state == ServerState::Registered
         {
             server.state = ServerState::Unregistered;
-            store::servers::unregister(tx, server.id).await?;
+            store::servers::unregister(tx, &order, server.id).await?;
             let after = order.clone().apply_unregistration(server.id, now);
             store::orders::save(tx, &order, &after).await?;
             let event = OrderEvent {

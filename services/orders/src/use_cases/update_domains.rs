@@ -92,7 +92,7 @@ impl UpdateDomains {
         now: Instant,
     ) -> Result<Accepted<UpdatedDomains>, Fault> {
         if let Some(id) = self.quote_id {
-            store::quotes::get(tx, before.id, id).await?;
+            store::quotes::get(tx, before, id).await?;
             let why = "it is for a change that costs something, and this one is free";
             return Err(stale(id, why).into());
         }
@@ -140,7 +140,7 @@ async fn plan(
     now: Instant,
 ) -> Result<DomainPlan, Fault> {
     permit(order, Action::ChangeDomains, now)?;
-    operation::refuse_if_running(tx, &order.id.to_string()).await?;
+    operation::refuse_if_running(tx, order.account_id, &order.id.to_string()).await?;
     let plan = plan_domain_change(order, &update.wanted)?;
     if plan.common_name.is_some() {
         let servers = store::servers::list_of(tx, order).await?;
@@ -167,7 +167,7 @@ async fn named_quotes(
     plan: &DomainPlan,
     id: QuoteId,
 ) -> Result<Quotes, Fault> {
-    let found = store::quotes::get(tx, order.id, id).await?;
+    let found = store::quotes::get(tx, order, id).await?;
     if found.pin != plan.pin {
         return Err(stale(
             id,
@@ -233,7 +233,6 @@ impl Preview for UpdateDomains {
             let keep = store::quotes::StoreQuote {
                 order: &view.order,
                 quote: &kept,
-                now,
             };
             context.database.transact(&keep).await?;
         }

@@ -25,7 +25,7 @@ use crate::{
     rules::{
         decision::{Decision, DenialReason, NextShortage},
         explanation,
-        quota::authorize::IssuanceRequest,
+        quota::authorize::{IssuanceRequest, must_end_after},
         reservation::{Reservation, ReservationState},
     },
 };
@@ -75,7 +75,8 @@ pub(crate) fn decode_authorize(
     if let Ok((_, not_after)) = validity
         && !fields.is_clean()
     {
-        fields.check("not_after_time", not_after > call.now, "must be after now");
+        let is_ahead = not_after > call.now;
+        fields.check("not_after_time", is_ahead, &must_end_after(call.now));
     }
     fields.build(|| {
         let (not_before, not_after) = validity?;

@@ -26,7 +26,9 @@ pub(crate) async fn get_all(
 ) -> Result<(Vec<Certificate>, Instant), Fault> {
     let tx = database.read();
     let visible = VisibleLicense::load(&tx, call, license_id).await?;
-    let mut found = store::certificates::find_by_id(&tx, ids).await?;
+    let account_id = visible.license.account_id;
+    let keys: Vec<_> = ids.iter().map(|id| (account_id, *id)).collect();
+    let mut found = store::certificates::find_by_id(&tx, &keys).await?;
     let certificates = ids
         .iter()
         .map(|id| {
@@ -83,6 +85,6 @@ pub(crate) async fn list(
     let tx = database.read();
     let visible = VisibleLicense::load(&tx, call, filter.license_id).await?;
     let page = page.not_before(visible.now);
-    let rows = store::certificates::list(&tx, filter, &page).await?;
+    let rows = store::certificates::list(&tx, visible.license.account_id, filter, &page).await?;
     Ok(CertificatePage::of(rows, &page))
 }

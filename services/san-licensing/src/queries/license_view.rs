@@ -38,13 +38,16 @@ pub(crate) async fn load_all(
     licenses: Vec<License>,
     clock: Instant,
 ) -> Result<Vec<LicenseView>, Fault> {
-    let ids: Vec<_> = licenses.iter().map(|license| license.id).collect();
-    let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let mut running = operation::list_running(tx, &texts).await?;
-    let fences = store::fences::read(tx, &ids).await?;
+    let keys: Vec<_> = licenses.iter().map(License::key).collect();
+    let resources: Vec<_> = keys
+        .iter()
+        .map(|key| (key.account_id, key.id.to_string()))
+        .collect();
+    let mut running = operation::list_running(tx, &resources).await?;
+    let fences = store::fences::read(tx, &keys).await?;
     let as_of: HashMap<_, _> = fences
         .iter()
-        .map(|fence| (fence.license_id, fence.as_of))
+        .map(|fence| (fence.license.id, fence.as_of))
         .collect();
     let views = licenses.into_iter().map(|license| {
         let decided = as_of.get(&license.id).copied().unwrap_or(clock);

@@ -27,9 +27,9 @@ pub(crate) async fn list(
     page: Page,
 ) -> Result<ReservationPage, Fault> {
     let tx = database.read();
-    let now = VisibleLicense::load(&tx, call, license_id).await?.now;
+    let VisibleLicense { license, now, .. } = VisibleLicense::load(&tx, call, license_id).await?;
     let page = page.not_before(now);
-    let rows = store::reservations::list_held(&tx, license_id, now, &page).await?;
+    let rows = store::reservations::list_held(&tx, license.key(), now, &page).await?;
     let bytes = |reservation: &Reservation| san_bytes(&reservation.sans);
     let key = |reservation: &Reservation| time_key(reservation.decide_time, reservation.id.uuid());
     let (reservations, next_page_token) = page.finish_sized(rows, bytes, key);

@@ -26,7 +26,7 @@ pub(crate) async fn list(
     let tx = database.read();
     let visible = VisibleLicense::load(&tx, call, filter.license_id).await?;
     let page = page.not_before(visible.now);
-    let rows = store::sans::list_unique(&tx, filter, &page).await?;
+    let rows = store::sans::list_unique(&tx, visible.license.account_id, filter, &page).await?;
     let bytes = |found: &UniqueSan| found.san.len();
     let key = |found: &UniqueSan| vec![found.san.to_string()];
     let (sans, next_page_token) = page.finish_sized(rows, bytes, key);

@@ -53,9 +53,9 @@ impl UsageCounter {
         let visible = VisibleLicense::load(&tx, call, license_id).await?;
         let multiplier = visible.license.multiplier_at(at);
         let count = InstantCount::new(RETURNS);
-        let count = store::usage::count_active(&tx, license_id, at, count).await?;
+        let count = store::usage::count_active(&tx, visible.license.key(), at, count).await?;
         let (counts, returns) = count.finish();
-        let reserved = store::usage::find_reserved(&tx, license_id, at).await?;
+        let reserved = store::usage::find_reserved(&tx, visible.license.key(), at).await?;
         Ok(Usage {
             license_id,
             as_of: at,
@@ -89,7 +89,8 @@ impl UsageCounter {
         let most = usize::try_from(page.limit()).map_err(Fault::internal)?;
         let counted = match DayCount::new(days.after(after, most), visible.license.multipliers()) {
             Some(count) => {
-                let count = store::usage::count_days(&tx, license_id, page.as_of, count).await?;
+                let count =
+                    store::usage::count_days(&tx, visible.license.key(), page.as_of, count).await?;
                 // Sorting the changes takes CPU time: keep it off the async threads.
                 let counted = tokio::task::spawn_blocking(move || count.finish()).await;
                 counted.map_err(Fault::internal)?

@@ -19,7 +19,7 @@ impl VisibleLicense {
     /// The licence, or NOT_FOUND.
     pub(super) async fn load(tx: &Tx, call: &Call, license_id: LicenseId) -> Result<Self, Fault> {
         let license = store::licenses::get(tx, &call.caller.accounts, license_id).await?;
-        let fences = store::fences::read(tx, &[license_id]).await?;
+        let fences = store::fences::read(tx, &[license.key()]).await?;
         let fence = fences.first();
         Ok(Self {
             license,

@@ -20,6 +20,7 @@ use super::{loading, memory, plan::Plan};
 use crate::{
     rules::{
         certificate::Certificate,
+        license::LicenseKey,
         quota::holdings::{Holdings, Licenses},
     },
     store::{self, allocation::After},
@@ -65,6 +66,13 @@ impl Chunk {
             .collect()
     }
 
+    fn key(&self, id: LicenseId) -> LicenseKey {
+        LicenseKey {
+            account_id: self.account_id,
+            id,
+        }
+    }
+
     fn source_license(&self) -> Option<LicenseId> {
         match &self.source {
             Source::Unallocated => None,
@@ -79,7 +87,8 @@ impl Chunk {
                 store::allocation::lock_unallocated(tx, self.account_id, product_id, CHUNK).await
             }
             Source::License(from, after) => {
-                store::allocation::list_active(tx, *from, product_id, self.to, now, after, CHUNK)
+                let from = self.key(*from);
+                store::allocation::list_active(tx, from, product_id, self.to, now, after, CHUNK)
                     .await
             }
         }
@@ -120,7 +129,8 @@ impl Work for AllocateChunk<'_> {
         let chunk = self.chunk;
         let mut memory =
             std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
-        memory::lock_at(tx, &mut memory, chunk.licenses(), chunk.clock).await?;
+        let keys = chunk.licenses().into_iter().map(|id| chunk.key(id));
+        memory::lock_at(tx, &mut memory, keys.collect(), chunk.clock).await?;
         // Taken out of the map to change both licences at once.
         let mut from = chunk.source_license().and_then(|id| memory.remove(&id));
         let to = memory.get_mut(&chunk.to);

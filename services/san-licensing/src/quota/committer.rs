@@ -21,7 +21,7 @@ use super::{
     placement::{self, UnplacedRecord},
     submission::{Change, Submission, fail_all},
 };
-use crate::rules::quota::holdings::Licenses;
+use crate::rules::{license::LicenseKey, quota::holdings::Licenses};
 
 /// An item in the committers' queue.
 pub(super) enum WorkItem {
@@ -43,7 +43,7 @@ pub(super) struct ExclusiveJob {
 /// Settings of the quota engine.
 #[derive(Clone, Copy, Debug)]
 pub struct EngineSettings {
-    /// How many rounds run at once, each on other licences; at least 1.
+    /// How many rounds run at once; at least 1. No two of them work on the same licence.
     pub committers: usize,
     /// The most memory for licences, in bytes. Beyond it those used longest ago are dropped, and loaded again
     /// when they are needed. One licence is kept whatever its size is.
@@ -79,8 +79,8 @@ enum Done {
     /// A job's licences, and their memory.
     Job(BTreeSet<LicenseId>, Licenses),
     Placed(Vec<Submission<Change>>),
-    /// The licences of a load; their memory, and the ids of the large ones among them.
-    Loaded(Vec<LicenseId>, Result<(Licenses, Vec<LicenseId>), Fault>),
+    /// The licences of a load; their memory, and the keys of the large ones among them.
+    Loaded(Vec<LicenseId>, Result<(Licenses, Vec<LicenseKey>), Fault>),
     /// A page of a large licence; `None` if there is no such licence.
     Page(LicenseId, Result<Option<Page>, Fault>),
 }
@@ -103,7 +103,7 @@ struct Committers {
     /// Licences to be loaded, all claimed.
     cold: Vec<LicenseId>,
     is_loading: bool,
-    large: VecDeque<LicenseId>,
+    large: VecDeque<LicenseKey>,
     running_large: usize,
     tasks: JoinSet<Done>,
 }
@@ -288,18 +288,18 @@ impl Committers {
             let ids = std::mem::take(&mut self.cold);
             let database = self.database.clone();
             self.tasks.spawn(async move {
-                let loading = AssertUnwindSafe(loading::load_small(&database, ids.clone()));
+                let loading = AssertUnwindSafe(loading::load_small(&database, &ids));
                 let loaded = loading.catch_unwind().await;
                 Done::Loaded(ids, loaded.unwrap_or_else(|_| Err(panicked())))
             });
         }
         while self.running_large < LARGE_LOADS
-            && let Some(id) = self.large.pop_front()
+            && let Some(key) = self.large.pop_front()
         {
             self.running_large += 1;
             let database = self.database.clone();
-            self.load_page(id, async move {
-                let load = LargeLoad::start(&database, id).await?;
+            self.load_page(key.id, async move {
+                let load = LargeLoad::start(&database, key).await?;
                 Ok(load.map(|load| Box::new((load, false))))
             });
         }
@@ -346,11 +346,15 @@ impl Committers {
         }
     }
 
-    fn end_load(&mut self, ids: Vec<LicenseId>, loaded: Result<(Licenses, Vec<LicenseId>), Fault>) {
+    fn end_load(
+        &mut self,
+        ids: Vec<LicenseId>,
+        loaded: Result<(Licenses, Vec<LicenseKey>), Fault>,
+    ) {
         match loaded {
             Ok((memory, large)) => {
                 self.cache.put_back([], memory);
-                let are_large: HashSet<_> = large.iter().copied().collect();
+                let are_large: HashSet<_> = large.iter().map(|key| key.id).collect();
                 self.large.extend(large);
                 for id in ids {
                     if !are_large.contains(&id) {

@@ -12,6 +12,7 @@ use super::{
 use crate::rules::{
     decision::Decision,
     quota::{
+        authorize::must_end_after,
         holdings::{Holdings, Licenses},
         usage::Usage,
     },
@@ -83,8 +84,12 @@ fn authorize(
 ) -> Result<Decision, Fault> {
     let holdings = submission.visible(licenses)?;
     let request = &command.request;
-    if request.not_after <= holdings.as_of() && !plan.records.decisions.contains_key(&request.id) {
-        return Err(Fault::invalid("not_after_time", "must be after now"));
+    let key = (holdings.limits().account_id, request.id);
+    if request.not_after <= holdings.as_of() && !plan.records.decisions.contains_key(&key) {
+        return Err(Fault::invalid(
+            "not_after_time",
+            must_end_after(holdings.as_of()),
+        ));
     }
     Ok(plan.authorize(holdings, &submission.requester.origin, command)?)
 }

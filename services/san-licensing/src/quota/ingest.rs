@@ -26,6 +26,7 @@ use crate::{
         feed::{
             BatchKind, Feed, IngestCounts, RecordRefusal, RefusedRecord, Report, ReportedRevocation,
         },
+        license::LicenseKey,
         not_found,
         quota::holdings::Licenses,
     },
@@ -80,7 +81,7 @@ pub(super) enum IngestResult {
 pub(super) struct BatchLicenses {
     by_pair: HashMap<(AccountId, ProductId), LicenseId>,
     /// The licences of the certificates to be revoked.
-    of_revoked: BTreeSet<LicenseId>,
+    of_revoked: BTreeSet<LicenseKey>,
 }
 
 impl BatchLicenses {
@@ -97,7 +98,13 @@ impl BatchLicenses {
         } else {
             let found = store::certificates::find_by_key(connection, &keys).await?;
             let certificates = found.certificates.into_values();
-            certificates.filter_map(|found| found.license_id).collect()
+            let licenses = certificates.filter_map(|found| {
+                Some(LicenseKey {
+                    account_id: found.key.account_id,
+                    id: found.license_id?,
+                })
+            });
+            licenses.collect()
         };
         Ok(Self {
             by_pair,
@@ -105,9 +112,17 @@ impl BatchLicenses {
         })
     }
 
+    fn keys(&self) -> BTreeSet<LicenseKey> {
+        let by_pair = self.by_pair.iter();
+        let by_pair = by_pair.map(|((account_id, _), id)| LicenseKey {
+            account_id: *account_id,
+            id: *id,
+        });
+        by_pair.chain(self.of_revoked.iter().copied()).collect()
+    }
+
     pub(super) fn ids(&self) -> BTreeSet<LicenseId> {
-        let by_pair = self.by_pair.values();
-        by_pair.chain(&self.of_revoked).copied().collect()
+        self.keys().into_iter().map(|key| key.id).collect()
     }
 }
 
@@ -249,7 +264,7 @@ impl Work for IngestBatch<'_> {
             opened = Some((header, feed));
         }
         let mut memory = self.memory();
-        memory::lock_at(tx, &mut memory, self.licenses.ids(), batch.clock).await?;
+        memory::lock_at(tx, &mut memory, self.licenses.keys(), batch.clock).await?;
         let found = store::certificates::find_by_key(tx, &batch.keys()).await?;
         let records = Records::of(found);
         if !self.is_current(tx, &memory, &records).await? {

@@ -6,7 +6,10 @@ use licet_runtime::{database::Database, fault::Fault};
 
 use super::memory::{apply, catch_up};
 use crate::{
-    rules::quota::holdings::{Holdings, Licenses},
+    rules::{
+        license::LicenseKey,
+        quota::holdings::{Holdings, Licenses},
+    },
     store::{
         self,
         changes::{PagePosition, Since},
@@ -18,16 +21,17 @@ const SMALL: i64 = 2000;
 /// Certificates of a page.
 const PAGE: i64 = 5000;
 
-/// Loads the small ones of some licences. Returns the ids of the large ones.
+/// Loads the small ones of some licences. Returns the keys of the large ones.
 pub(super) async fn load_small(
     database: &Database,
-    mut ids: Vec<LicenseId>,
-) -> Result<(Licenses, Vec<LicenseId>), Fault> {
+    ids: &[LicenseId],
+) -> Result<(Licenses, Vec<LicenseKey>), Fault> {
     let tx = database.read();
-    let large = store::changes::find_large(&tx, &ids, SMALL).await?;
-    ids.retain(|id| !large.contains(id));
+    let mut keys = store::licenses::find_keys(&tx, ids).await?;
+    let large = store::changes::find_large(&tx, &keys, SMALL).await?;
+    keys.retain(|key| !large.contains(key));
     let mut memory = Licenses::new();
-    let fences = store::fences::read(&tx, &ids).await?;
+    let fences = store::fences::read(&tx, &keys).await?;
     catch_up(&tx, &mut memory, &fences, 0).await?;
     Ok((memory, large))
 }
@@ -42,14 +46,14 @@ pub(super) async fn load(
     if missing.is_empty() {
         return Ok(());
     }
-    let (small, large) = load_small(database, missing).await?;
+    let (small, large) = load_small(database, &missing).await?;
     memory.extend(small);
-    for id in large {
-        let Some(mut load) = LargeLoad::start(database, id).await? else {
+    for key in large {
+        let Some(mut load) = LargeLoad::start(database, key).await? else {
             continue;
         };
         while !load.step(database).await? {}
-        memory.insert(id, load.holdings);
+        memory.insert(key.id, load.holdings);
     }
     Ok(())
 }
@@ -63,26 +67,26 @@ pub(super) struct LargeLoad {
 
 impl LargeLoad {
     /// Loads everything but the certificates. `None` if there is no such licence.
-    pub(super) async fn start(database: &Database, id: LicenseId) -> Result<Option<Self>, Fault> {
+    pub(super) async fn start(database: &Database, key: LicenseKey) -> Result<Option<Self>, Fault> {
         let tx = database.read();
-        let fences = store::fences::read(&tx, &[id]).await?;
-        let licenses = store::licenses::find_all(&tx, &[id]).await?;
-        let (Some(fence), Some(license)) = (fences.first(), licenses.get(&id)) else {
+        let fences = store::fences::read(&tx, &[key]).await?;
+        let licenses = store::licenses::find_all(&tx, &[key]).await?;
+        let (Some(fence), Some(license)) = (fences.first(), licenses.get(&key.id)) else {
             return Ok(None);
         };
         let limits = license.limits_as_of(fence.as_of);
         let holdings = Holdings::new(limits, fence.version, fence.as_of);
         let since = Since {
-            license_id: id,
+            license: key,
             version: 0,
             as_of: fence.as_of,
         };
-        let mut memory = Licenses::from([(id, holdings)]);
+        let mut memory = Licenses::from([(key.id, holdings)]);
         apply(
             &mut memory,
             store::changes::find_reservations(&tx, &[since]).await?,
         );
-        Ok(memory.remove(&id).map(|holdings| Self {
+        Ok(memory.remove(&key.id).map(|holdings| Self {
             holdings,
             after: PagePosition::default(),
         }))
@@ -93,7 +97,7 @@ impl LargeLoad {
         let holdings = &mut self.holdings;
         let page = store::changes::page(
             database.read_alone(),
-            holdings.limits().license_id,
+            holdings.limits().key(),
             holdings.version.number,
             &self.after,
             PAGE,

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_domain::clock::Instant;
 use licet_runtime::{database::Tx, fault::Fault};
 
 use crate::{
-    rules::quota::holdings::{Holdings, Licenses},
+    rules::{
+        license::LicenseKey,
+        quota::holdings::{Holdings, Licenses},
+    },
     store::{
         self,
         changes::{ChangedClaim, Since},
@@ -24,7 +27,7 @@ pub(super) async fn catch_up(
 ) -> Result<(), Fault> {
     let mut behind = Vec::new();
     for fence in fences {
-        match memory.get_mut(&fence.license_id) {
+        match memory.get_mut(&fence.license.id) {
             Some(holdings) if fence.moves_since(holdings.version) == Some(own) => {
                 holdings.version = fence.version;
                 holdings.is_last_mover |= own > 0;
@@ -35,14 +38,14 @@ pub(super) async fn catch_up(
     if behind.is_empty() {
         return Ok(());
     }
-    let ids: Vec<_> = behind.iter().map(|fence| fence.license_id).collect();
-    let licenses = store::licenses::find_all(tx, &ids).await?;
+    let keys: Vec<_> = behind.iter().map(|fence| fence.license).collect();
+    let licenses = store::licenses::find_all(tx, &keys).await?;
     let mut since = Vec::with_capacity(behind.len());
     for fence in &behind {
-        let id = fence.license_id;
+        let id = fence.license.id;
         let Some(license) = licenses.get(&id) else {
             return Err(Fault::internal(format!(
-                "licence {id} has a fence but no row"
+                "licence {id} has a row in license_fence but none in license"
             )));
         };
         // Memory at a version that did not lead to the fence's may hold commits that the database lost (a
@@ -53,7 +56,7 @@ pub(super) async fn catch_up(
         let version = from.map_or(0, |holdings| holdings.version.number);
         let as_of = from.map_or(fence.as_of, Holdings::as_of);
         since.push(Since {
-            license_id: id,
+            license: fence.license,
             version,
             as_of,
         });
@@ -84,7 +87,7 @@ pub(super) async fn catch_up(
 /// Advances licences to the time of their fences (T-5).
 pub(super) fn advance(memory: &mut Licenses, fences: &[Fence]) {
     for fence in fences {
-        if let Some(holdings) = memory.get_mut(&fence.license_id) {
+        if let Some(holdings) = memory.get_mut(&fence.license.id) {
             holdings.advance(fence.as_of);
         }
     }
@@ -106,34 +109,38 @@ pub(super) fn apply(memory: &mut Licenses, changes: Vec<ChangedClaim>) {
 pub(super) async fn lock_at(
     tx: &Tx,
     memory: &mut Licenses,
-    licenses: BTreeSet<LicenseId>,
+    licenses: BTreeSet<LicenseKey>,
     clock: Instant,
 ) -> Result<(), Fault> {
-    let seen = |id| {
+    let seen = |license: LicenseKey| {
         memory
-            .get(&id)
+            .get(&license.id)
             .map_or(clock, |holdings| holdings.as_of().max(clock))
     };
-    let at: Vec<_> = licenses.into_iter().map(|id| (id, seen(id))).collect();
+    let at: Vec<_> = licenses
+        .into_iter()
+        .map(|license| (license, seen(license)))
+        .collect();
     lock(tx, memory, &at).await
 }
 
-/// Locks the fences of some licences, moves each to at least its instant, and brings memory up to them.
+/// Locks the fences of some licences, moves each to at least its instant, and brings memory up to them. Invariant:
+/// `licenses` are in order.
 pub(super) async fn lock(
     tx: &Tx,
     memory: &mut Licenses,
-    licenses: &[(LicenseId, Instant)],
+    licenses: &[(LicenseKey, Instant)],
 ) -> Result<(), Fault> {
     if licenses.is_empty() {
         return Ok(());
     }
     let moves: Vec<_> = licenses
         .iter()
-        .map(|(license_id, now)| {
-            let holdings = memory.get(license_id);
+        .map(|(license, now)| {
+            let holdings = memory.get(&license.id);
             let own = holdings.filter(|holdings| holdings.is_last_mover);
             LockedMove {
-                license_id: *license_id,
+                license: *license,
                 now: *now,
                 own: own.map(|holdings| holdings.version),
             }

@@ -3,7 +3,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use licet_domain::{ids::LicenseId, refusal::Refusal};
+use licet_domain::{
+    ids::{AccountId, LicenseId},
+    refusal::Refusal,
+};
 use licet_runtime::fault::{Fault, TransientReason};
 use tokio::sync::oneshot;
 
@@ -100,8 +103,8 @@ submit! { Once<Allocate> => Change::Allocate }
 submit! { PreviewRevocation => Read::PreviewRevocation }
 submit! { ReadUsage => Read::ReadUsage }
 
-/// A command that waits for its reply, which is sent once the round is committed. If a round runs again, its
-/// last reply is sent.
+/// A command whose caller waits for a reply. It is sent when the round is committed; if the round runs again,
+/// the reply of its last run is sent.
 pub(crate) struct Pending<A: Command> {
     pub(super) command: A,
     reply: Mutex<Option<Result<A::Reply, Fault>>>,
@@ -136,6 +139,12 @@ impl<A: Command> Pending<A> {
 }
 
 impl<C> Submission<C> {
+    /// The account of the command's licence, if that is in memory.
+    pub(super) fn account_id(&self, licenses: &Licenses) -> Option<AccountId> {
+        let holdings = licenses.get(&self.license_id)?;
+        Some(holdings.limits().account_id)
+    }
+
     /// The holdings of the command's licence; NOT_FOUND also if the caller may not see it.
     pub(super) fn visible<'a>(
         &self,

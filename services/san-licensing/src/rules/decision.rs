@@ -55,9 +55,9 @@ pub(crate) struct Decision {
     /// Until when a grant holds its SANs.
     pub(crate) expire: Option<Instant>,
     pub(crate) quota: u64,
-    /// Weight on active certificates, before this decision.
+    /// Weight of the SANs on active certificates, before this decision.
     pub(crate) used: u64,
-    /// Weight that reservations hold beyond `used`, before this decision.
+    /// Weight of the SANs that reservations hold beyond `used`, before this decision.
     pub(crate) reserved: u64,
     /// Weight of the request's SANs that the licence did not hold before.
     pub(crate) needed: u64,

@@ -109,7 +109,10 @@ fn over_next_quota(decision: &Decision) -> String {
 fn fits(decision: &Decision) -> String {
     match decision.fits {
         Some(fits) => format!("they would fit from {fits} on"),
-        None => "no time is known when they would fit".to_owned(),
+        None => {
+            "no time is known at which they would fit; increase the quota or revoke certificates"
+                .to_owned()
+        }
     }
 }
 
@@ -184,7 +187,7 @@ mod tests {
             explain(&denied),
             "Denied: the certificate would last into the term that starts at \
              1970-01-01T00:00:00.000000Z, where 4 held and 2 needed exceed the quota of 5 by 1; no \
-             time is known when they would fit."
+             time is known at which they would fit; increase the quota or revoke certificates."
         );
     }
 }

@@ -85,6 +85,14 @@ impl Default for Options {
     }
 }
 
+/// A licence's id with its account's. The store finds a licence by both: a sharded database keeps the rows of one
+/// account together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LicenseKey {
+    pub(crate) account_id: AccountId,
+    pub(crate) id: LicenseId,
+}
+
 fn state_of(progress: LicenseProgress, end: Instant, now: Instant) -> LicenseState {
     match progress {
         LicenseProgress::Quoted => LicenseState::Quoted,
@@ -118,6 +126,13 @@ pub(crate) struct LicenseLimits {
 }
 
 impl LicenseLimits {
+    pub(crate) fn key(&self) -> LicenseKey {
+        LicenseKey {
+            account_id: self.account_id,
+            id: self.license_id,
+        }
+    }
+
     /// The quota at `at`, an instant that these limits are as of (SL-6); 0 if the licence is not active.
     pub(crate) fn quota_at(&self, at: Instant) -> u64 {
         if self.is_active(at) {
@@ -289,6 +304,13 @@ pub(crate) struct License {
 }
 
 impl License {
+    pub(crate) fn key(&self) -> LicenseKey {
+        LicenseKey {
+            account_id: self.account_id,
+            id: self.id,
+        }
+    }
+
     /// The decision time of a request accepted at `clock` (T-5).
     pub(crate) fn decide_at(&self, clock: Instant) -> Instant {
         clock.max(self.decision_time)

@@ -74,7 +74,7 @@ impl ProductComparison {
             .with("currency", self.price.currency().code()))
     }
 
-    /// Why it is permitted, in figures.
+    /// Why the product is permitted, with the prices that were compared.
     pub(crate) fn explain(&self) -> String {
         if self.is_ranked() {
             return format!(

@@ -131,8 +131,9 @@ fn check_late(license: &License, wanted: &WantedTerm, now: Instant) -> Result<()
             .with("end_time", end));
     }
     if wanted.late_exception.is_none() {
-        let message =
-            format!("licence {id} ended at {end}; state late_exception to renew it until {until}");
+        let message = format!(
+            "licence {id} ended at {end}; it can still be renewed until {until}, but only with late_exception"
+        );
         return Err(Refusal::new(Reason::RenewalExceptionRequired, message)
             .with("license_id", id)
             .with("until_time", until)

@@ -11,7 +11,7 @@ use licet_domain::{
 use super::license::{License, LicenseProgress, LicenseState, LicenseTerm, MAX_PRODUCTS, Raise};
 
 impl License {
-    /// Refuses an acceptance at `now`, unless it is a valid draft (SL-7).
+    /// Refuses an acceptance at `now`, unless the licence is a valid draft (SL-7).
     pub(crate) fn permit_acceptance(&self, now: Instant) -> Result<(), Refusal> {
         self.permit_withdrawal(now)?;
         if self.valid_until <= now {
@@ -27,7 +27,7 @@ impl License {
         Ok(())
     }
 
-    /// Refuses a withdrawal, unless it is a draft, valid or not (SL-7).
+    /// Refuses a withdrawal, unless the licence is a draft, valid or not (SL-7).
     pub(crate) fn permit_withdrawal(&self, now: Instant) -> Result<(), Refusal> {
         let state = self.state(now);
         if state == LicenseState::Quoted {
@@ -50,7 +50,7 @@ impl License {
         }
     }
 
-    /// Refuses unless it is charged and within its terms at `now` (SL-11).
+    /// Refuses unless the licence is charged and within its terms at `now` (SL-11).
     fn permit_running(&self, now: Instant) -> Result<(), Refusal> {
         self.permit_cancellation(now)?;
         if now < self.first.term.start() {

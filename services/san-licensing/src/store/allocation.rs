@@ -1,18 +1,20 @@
 //! Allocation of certificates to a licence: unallocated ones, and those of an earlier licence (SL-16, SL-20).
 
+use std::collections::BTreeMap;
+
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId, ProductId},
 };
-use licet_runtime::{database::Tx, fault::Fault, stored::parsed};
+use licet_runtime::{all_accounts::AllAccounts, database::Tx, fault::Fault, stored::parsed};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
 
 use super::{
     certificates::{self, COLUMNS},
-    query::{Query, Rows, insert, sql},
+    query::{Query, Rows, insert},
     sans::{self, CountedCertificate},
 };
-use crate::rules::certificate::Certificate;
+use crate::rules::{certificate::Certificate, license::LicenseKey};
 
 /// A certificate that is allocated to a licence, from another one or for the first time.
 #[derive(Clone, Debug)]
@@ -45,6 +47,7 @@ pub(crate) async fn allocate(tx: &Tx, allocated: &[Allocation]) -> Result<(), Fa
         time.unwrap_or(certificate.record_time)
     };
     let rows = Rows::of(allocated)
+        .text("account_id", |one| one.certificate.key.account_id)
         .text("certificate_id", |one| one.certificate.id)
         .optional_text("license_id", |one| one.certificate.license_id)
         .long("version", |one| one.version)
@@ -77,6 +80,7 @@ pub(crate) async fn allocate(tx: &Tx, allocated: &[Allocation]) -> Result<(), Fa
 
 async fn depart(tx: &Tx, left: &[(&Certificate, Departure)]) -> Result<(), Fault> {
     let rows = Rows::of(left)
+        .text("account_id", |(certificate, _)| certificate.key.account_id)
         .text("license_id", |(_, left)| left.license_id)
         .long("version", |(_, left)| left.version)
         .text("certificate_id", |(certificate, _)| certificate.id)
@@ -115,7 +119,7 @@ impl After {
 /// those that left `target` before: their SANs have ended there, and they cannot return.
 pub(crate) async fn list_active(
     tx: &Tx,
-    license_id: LicenseId,
+    license: LicenseKey,
     product_id: &ProductId,
     target: LicenseId,
     now: Instant,
@@ -124,17 +128,20 @@ pub(crate) async fn list_active(
 ) -> Result<Vec<Certificate>, Fault> {
     let query = Query::on(tx)
         .part("certificate_columns", COLUMNS)
-        .value("license_id", license_id.to_string())
+        .value("account_id", license.account_id.to_string())
+        .value("license_id", license.id.to_string())
         .value("product_id", product_id.as_str())
         .value("target", target.to_string())
         .value("now_us", now.as_micros())
         .value("after_us", after.record_us)
         .value("after_id", after.certificate_id.as_str())
         .value("limit", limit);
-    let text = "SELECT {certificate_columns} FROM certificate WHERE license_id = {license_id} \
+    let text = "SELECT {certificate_columns} FROM certificate \
+        WHERE account_id = {account_id} AND license_id = {license_id} \
         AND (record_us, certificate_id) > ({after_us}, {after_id}) AND product_id = {product_id} \
         AND until_us > {now_us} \
-        AND NOT EXISTS (SELECT 1 FROM departure WHERE departure.license_id = {target} \
+        AND NOT EXISTS (SELECT 1 FROM departure WHERE departure.account_id = {account_id} \
+            AND departure.license_id = {target} \
             AND departure.certificate_id = certificate.certificate_id) \
         ORDER BY record_us, certificate_id LIMIT {limit}";
     certificates::read(tx, query.statement(text)?).await
@@ -167,13 +174,24 @@ pub(crate) async fn count_unallocated(
         // SQLite has one writer at a time: they cannot have changed since they were read.
         return Ok(unallocated.len());
     }
-    let wanted = Rows::of(unallocated).text("certificate_id", |found| found.id);
-    let query = Query::on(tx).rows("wanted", wanted);
+    let mut by_account = BTreeMap::<_, Vec<_>>::new();
+    for certificate in unallocated {
+        let of_account = by_account.entry(certificate.key.account_id).or_default();
+        of_account.push(certificate.id.to_string());
+    }
     let text = "SELECT certificate_id FROM certificate \
-        WHERE certificate_id = ANY({wanted.certificate_id}) AND license_id IS NULL \
+        WHERE account_id = {account_id} AND certificate_id = ANY({ids}::TEXT[]) AND license_id IS NULL \
         ORDER BY certificate_id";
-    let query = query.statement(&locking(tx, text))?;
-    Ok(tx.query_all_raw(query).await?.len())
+    let mut count = 0;
+    // A sharded database locks the rows of one account at a time.
+    for (account_id, ids) in by_account {
+        let query = Query::on(tx)
+            .value("account_id", account_id.to_string())
+            .value("ids", ids);
+        let query = query.statement(&locking(tx, text))?;
+        count += tx.query_all_raw(query).await?.len();
+    }
+    Ok(count)
 }
 
 /// Adds `FOR UPDATE` on PostgreSQL. SQLite has one writer at a time, and no such clause.
@@ -213,15 +231,16 @@ fn after_pair(tx: &Tx, after: Option<&Pair>, limit: u64) -> Query {
         .value("limit", limit)
 }
 
-/// Pairs with unallocated certificates, ascending.
+/// The pair of each unallocated certificate, ascending.
 pub(crate) async fn list_unallocated_pairs(
     tx: &Tx,
     after: Option<&Pair>,
     limit: u64,
 ) -> Result<Vec<Pair>, Fault> {
     let query = after_pair(tx, after, limit);
-    let query = query.statement_of(sql!("list_unallocated_pairs"))?;
-    pairs(PairRow::find_by_statement(query).all(tx).await?)
+    let query = query.statement(include_str!("sql/list_unallocated_pairs.sql"))?;
+    let reads = AllAccounts::new(tx, "certificates to be allocated");
+    pairs(PairRow::find_by_statement(query).all(&reads).await?)
 }
 
 /// Pairs whose licence may not have all certificates of an earlier one yet, ascending.
@@ -234,7 +253,8 @@ pub(crate) async fn list_incomplete_pairs(
         AND (account_id, product_id) > ({after_account_id}, {after_product_id}) \
         ORDER BY account_id, product_id LIMIT {limit}";
     let query = after_pair(tx, after, limit).statement(text)?;
-    pairs(PairRow::find_by_statement(query).all(tx).await?)
+    let reads = AllAccounts::new(tx, "licences that may lack certificates");
+    pairs(PairRow::find_by_statement(query).all(&reads).await?)
 }
 
 /// Marks that the pair's licence has all certificates of earlier ones.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use licet_runtime::all_accounts::AllAccounts;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, QueryResult, Statement, Value,
 };
@@ -50,26 +51,30 @@ fn canonical_list(names: &str) -> Option<String> {
 async fn rewrite_lists(tx: &DatabaseTransaction, table: &str, key: &str) -> Result<(), DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
+        account_id: String,
         id: String,
         names: String,
     }
     let query = format!(
-        "SELECT {key} AS id, names FROM {table} WHERE {key} > $1 \
-         AND (octet_length(names) <> length(names) OR names LIKE '%.' OR names LIKE $2) \
-         ORDER BY {key} LIMIT $3"
+        "SELECT account_id, {key} AS id, names FROM {table} \
+         WHERE (account_id, {key}) > ($1, $2) \
+         AND (octet_length(names) <> length(names) OR names LIKE '%.' OR names LIKE $3) \
+         ORDER BY account_id, {key} LIMIT $4"
     );
-    let update = format!("UPDATE {table} SET names = $1 WHERE {key} = $2");
-    let mut after = String::new();
+    let update = format!("UPDATE {table} SET names = $1 WHERE account_id = $2 AND {key} = $3");
+    let mut after = [String::new(), String::new()];
     loop {
-        let values = [after.into(), "%.\n%".into(), CHUNK.into()];
+        let [account_id, id] = after.map(Value::from);
+        let values = [account_id, id, "%.\n%".into(), CHUNK.into()];
         let rows: Vec<Row> = read(&all(tx, &query, values).await?)?;
         let Some(last) = rows.last() else {
             return Ok(());
         };
-        after = last.id.clone();
+        after = [&last.account_id, &last.id].map(Clone::clone);
         for row in rows {
             if let Some(names) = canonical_list(&row.names) {
-                run(tx, &update, [names.into(), row.id.into()]).await?;
+                let values = [names.into(), row.account_id.into(), row.id.into()];
+                run(tx, &update, values).await?;
             }
         }
     }
@@ -80,37 +85,43 @@ async fn rewrite_lists(tx: &DatabaseTransaction, table: &str, key: &str) -> Resu
 async fn rewrite_counted(tx: &DatabaseTransaction) -> Result<(), DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
+        account_id: String,
         license_id: String,
         name: String,
         certificate_id: String,
     }
-    let query = "SELECT license_id, name, certificate_id FROM certificate_san \
-         WHERE (license_id, name, certificate_id) > ($1, $2, $3) \
+    let query = "SELECT account_id, license_id, name, certificate_id FROM certificate_san \
+         WHERE (account_id, license_id, name, certificate_id) > ($1, $2, $3, $4) \
          AND (octet_length(name) <> length(name) OR name LIKE 'd:%.') \
-         ORDER BY license_id, name, certificate_id LIMIT $4";
+         ORDER BY account_id, license_id, name, certificate_id LIMIT $5";
     let rename = "UPDATE certificate_san SET name = $1, is_wildcard = $2 \
-         WHERE license_id = $3 AND name = $4 AND certificate_id = $5 \
-         AND NOT EXISTS (SELECT 1 FROM certificate_san AS other WHERE other.license_id = $3 \
-             AND other.name = $1 AND other.certificate_id = $5)";
-    let delete =
-        "DELETE FROM certificate_san WHERE license_id = $1 AND name = $2 AND certificate_id = $3";
-    let mut after = [String::new(), String::new(), String::new()];
+         WHERE account_id = $3 AND license_id = $4 AND name = $5 AND certificate_id = $6 \
+         AND NOT EXISTS (SELECT 1 FROM certificate_san AS other WHERE other.account_id = $3 \
+             AND other.license_id = $4 AND other.name = $1 AND other.certificate_id = $6)";
+    let delete = "DELETE FROM certificate_san \
+         WHERE account_id = $1 AND license_id = $2 AND name = $3 AND certificate_id = $4";
+    let mut after = [const { String::new() }; 4];
     loop {
-        let [license_id, name, certificate_id] = after.map(Value::from);
-        let values = [license_id, name, certificate_id, CHUNK.into()];
+        let [account_id, license_id, name, certificate_id] = after.map(Value::from);
+        let values = [account_id, license_id, name, certificate_id, CHUNK.into()];
         let rows: Vec<Row> = read(&all(tx, query, values).await?)?;
         let Some(last) = rows.last() else {
             return Ok(());
         };
-        after = [&last.license_id, &last.name, &last.certificate_id].map(Clone::clone);
+        let columns = [
+            &last.account_id,
+            &last.license_id,
+            &last.name,
+            &last.certificate_id,
+        ];
+        after = columns.map(Clone::clone);
         for row in rows {
             let Some(form) = canonical(&row.name) else {
                 continue;
             };
             let is_wildcard = i32::from(is_wildcard(&form));
-            let [license_id, name, certificate_id] =
-                [row.license_id, row.name, row.certificate_id].map(Value::from);
-            let of_row = [license_id, name, certificate_id];
+            let of_row =
+                [row.account_id, row.license_id, row.name, row.certificate_id].map(Value::from);
             let mut values = vec![form.to_string().into(), is_wildcard.into()];
             values.extend(of_row.clone());
             if run(tx, rename, values).await? == 0 {
@@ -126,7 +137,9 @@ async fn all(
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Vec<QueryResult>, DbErr> {
     let backend = tx.get_database_backend();
-    tx.query_all_raw(Statement::from_sql_and_values(backend, sql, values))
+    let reads = AllAccounts::new(tx, "a migration");
+    reads
+        .query_all_raw(Statement::from_sql_and_values(backend, sql, values))
         .await
 }
 

@@ -8,6 +8,7 @@ use licet_domain::{
     revocation::RevocationReason,
 };
 use licet_runtime::{
+    all_accounts::AllAccounts,
     caller::AccountScope,
     database::Tx,
     fault::Fault,
@@ -41,6 +42,7 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "certificate")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) certificate_id: String,
@@ -118,11 +120,11 @@ pub(crate) async fn find_by_key(
 ) -> Result<FoundByKey, Fault> {
     #[derive(FromQueryResult)]
     struct Early {
-        wanted_account_id: String,
-        wanted_issuer_sha256: String,
-        wanted_serial_hex: String,
-        early_reason: String,
-        early_ca_revoke_us: Option<i64>,
+        account_id: String,
+        issuer_sha256: String,
+        serial_hex: String,
+        revoke_reason: String,
+        ca_revoke_us: Option<i64>,
     }
     let query = Query::on(connection)
         .part("certificate_columns", COLUMNS)
@@ -130,25 +132,22 @@ pub(crate) async fn find_by_key(
     let query = query.statement(include_str!("sql/find_certificates.sql"))?;
     let mut found = FoundByKey::default();
     for row in connection.query_all_raw(query).await? {
-        if row
-            .try_get::<Option<String>>("", "certificate_id")?
-            .is_some()
-        {
+        let id = row.try_get::<Option<String>>("", "certificate_id")?;
+        if id.is_some() {
             let certificate = Certificate::try_from(Model::from_query_result(&row, "")?)?;
             found
                 .certificates
                 .insert(certificate.key.clone(), certificate);
-        }
-        if row.try_get::<Option<String>>("", "early_reason")?.is_some() {
+        } else {
             let row = Early::from_query_result(&row, "")?;
             let key = CertificateKey {
-                account_id: parsed("account_id", &row.wanted_account_id)?,
-                issuer_sha256: row.wanted_issuer_sha256,
-                serial_hex: row.wanted_serial_hex,
+                account_id: parsed("account_id", &row.account_id)?,
+                issuer_sha256: row.issuer_sha256,
+                serial_hex: row.serial_hex,
             };
             let revocation = EarlyRevocation {
-                reason: parsed("reason", &row.early_reason)?,
-                ca_time: instant_if("ca_revoke_us", row.early_ca_revoke_us)?,
+                reason: parsed("reason", &row.revoke_reason)?,
+                ca_time: instant_if("ca_revoke_us", row.ca_revoke_us)?,
             };
             found.early.insert(key, revocation);
         }
@@ -156,15 +155,18 @@ pub(crate) async fn find_by_key(
     Ok(found)
 }
 
-/// Finds certificates by id.
+/// Finds certificates by their accounts and ids.
 pub(crate) async fn find_by_id(
     tx: &Tx,
-    ids: &[CertificateId],
+    ids: &[(AccountId, CertificateId)],
 ) -> Result<HashMap<CertificateId, Certificate>, Fault> {
+    let wanted = Rows::of(ids)
+        .text("account_id", |(account_id, _)| account_id)
+        .text("certificate_id", |(_, id)| id);
     let query = Query::on(tx)
         .part("certificate_columns", COLUMNS)
-        .rows("wanted", Rows::of(ids).text("certificate_id", |id| *id));
-    let query = query.statement_of(sql!("find_certificates_by_id"))?;
+        .rows("wanted", wanted);
+    let query = query.statement(include_str!("sql/find_certificates_by_id.sql"))?;
     let certificates = read(tx, query).await?;
     Ok(certificates
         .into_iter()
@@ -179,7 +181,7 @@ pub(super) async fn read(tx: &Tx, query: Statement) -> Result<Vec<Certificate>, 
 }
 
 /// The licences of an account that may count a certificate.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CoveringLicenses {
     /// The active one that holds its product (SL-20).
     pub(crate) by_product: Option<LicenseId>,
@@ -219,9 +221,9 @@ pub(crate) async fn find_covering(
     #[derive(FromQueryResult)]
     struct Row {
         position: i64,
-        by_product: Option<String>,
-        by_reservation: Option<String>,
-        reservation_runs: bool,
+        is_reserved: bool,
+        license_id: String,
+        is_active: bool,
     }
     let numbered: Vec<_> = (0..).zip(wanted).collect();
     let rows = Rows::of(&numbered)
@@ -234,22 +236,22 @@ pub(crate) async fn find_covering(
         .long("now_us", |(_, wanted)| wanted.now.as_micros());
     let query = Query::on(connection).rows("wanted", rows);
     let query = query.statement_of(sql!("find_covering"))?;
-    let mut rows = Row::find_by_statement(query).all(connection).await?;
-    rows.sort_unstable_by_key(|row| row.position);
-    if rows.len() != wanted.len() {
-        return Err(Fault::internal(
-            "the lookup of licences returned fewer or more rows than there are certificates",
-        ));
+    let mut covering = vec![CoveringLicenses::default(); wanted.len()];
+    for row in Row::find_by_statement(query).all(connection).await? {
+        let found = usize::try_from(row.position).ok();
+        let found = found.and_then(|position| covering.get_mut(position));
+        let found = found.ok_or_else(|| {
+            Fault::internal("the lookup of licences returned a row for no certificate")
+        })?;
+        let license_id = Some(parsed("license_id", &row.license_id)?);
+        if row.is_reserved {
+            found.by_reservation = license_id;
+            found.reservation_runs = row.is_active;
+        } else {
+            found.by_product = license_id;
+        }
     }
-    rows.iter()
-        .map(|row| {
-            Ok(CoveringLicenses {
-                by_product: parsed_if("by_product", row.by_product.as_deref())?,
-                by_reservation: parsed_if("by_reservation", row.by_reservation.as_deref())?,
-                reservation_runs: row.reservation_runs,
-            })
-        })
-        .collect()
+    Ok(covering)
 }
 
 /// A certificate to be inserted or changed, and the version of its licence's fence.
@@ -294,6 +296,7 @@ pub(crate) async fn revoke(tx: &Tx, revoked: &[Versioned]) -> Result<(), Fault> 
     // A revoked certificate always has its time.
     let time = |certificate: &Certificate| certificate.revoke_time.unwrap_or(certificate.until);
     let rows = Rows::of(revoked)
+        .text("account_id", |(certificate, _)| certificate.key.account_id)
         .text("certificate_id", |(certificate, _)| certificate.id)
         .long("version", |(_, version)| *version)
         .long("revoke_us", |(certificate, _)| {
@@ -321,6 +324,7 @@ pub(crate) async fn revoke(tx: &Tx, revoked: &[Versioned]) -> Result<(), Fault> 
 /// [`Fault::Contention`] if one was allocated since it was read.
 pub(crate) async fn correct_products(tx: &Tx, corrected: &[Certificate]) -> Result<(), Fault> {
     let rows = Rows::of(corrected)
+        .text("account_id", |certificate| certificate.key.account_id)
         .text("certificate_id", |certificate| certificate.id)
         .text("product_id", |certificate| certificate.product_id.as_str());
     let query = Query::on(tx).rows("corrected", rows);
@@ -346,15 +350,19 @@ pub(super) fn key_rows<'a, T>(
 /// A page of certificates, newest first.
 pub(crate) async fn list(
     tx: &Tx,
+    account_id: AccountId,
     filter: &CertificateFilter,
     page: &Page,
 ) -> Result<Vec<Certificate>, Fault> {
-    let license_id = filter.license_id.to_string();
-    let mut wanted = Condition::all().add(Column::LicenseId.eq(&license_id));
+    let (of_account, license_id) = (account_id.to_string(), filter.license_id.to_string());
+    let mut wanted = Condition::all()
+        .add(Column::AccountId.eq(&of_account))
+        .add(Column::LicenseId.eq(&license_id));
     if let Some(san) = &filter.san {
         let holders = sea_query::Query::select()
             .column(SanColumn::CertificateId)
             .from(SanEntity)
+            .and_where(SanColumn::AccountId.eq(&of_account))
             .and_where(SanColumn::LicenseId.eq(&license_id))
             .and_where(SanColumn::Name.eq(san.as_ref()))
             .to_owned();
@@ -364,17 +372,27 @@ pub(crate) async fn list(
     let wanted = wanted
         .add_option(filter.state.map(|state| in_state(state, page.as_of)))
         .add_option(until_before.map(|before| Column::UntilUs.lt(before)));
-    read_page(tx, wanted, page).await
+    read_page(tx, wanted, Some(account_id), page).await
 }
 
-async fn read_page(tx: &Tx, wanted: Condition, page: &Page) -> Result<Vec<Certificate>, Fault> {
+/// A page of the `wanted` certificates, which are those of an account, if one is given.
+async fn read_page(
+    tx: &Tx,
+    wanted: Condition,
+    account_id: Option<AccountId>,
+    page: &Page,
+) -> Result<Vec<Certificate>, Fault> {
     let rows = Entity::find()
         .filter(wanted)
         .filter(page.rows_after(&Order::Desc, Column::RecordUs, Column::CertificateId)?)
         .order_by_desc(Column::RecordUs)
         .order_by_desc(Column::CertificateId)
         .limit(page.limit())
-        .all(tx)
+        .all(&AllAccounts::unless_of(
+            account_id,
+            tx,
+            "a list of certificates",
+        ))
         .await?;
     rows.into_iter().map(Certificate::try_from).collect()
 }
@@ -390,7 +408,7 @@ pub(crate) async fn list_unallocated(
     let wanted = in_scope(scope, Column::AccountId)
         .add(Column::LicenseId.is_null())
         .add_option(of_account);
-    read_page(tx, wanted, page).await
+    read_page(tx, wanted, account_id.or(scope.only_account()), page).await
 }
 
 /// The rows in `state` at `now`. Must agree with `Certificate::state`.

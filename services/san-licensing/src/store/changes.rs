@@ -9,22 +9,27 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
 use super::{
+    fences::license_rows,
     query::{Query, Rows},
     san_lists::split_sans,
 };
-use crate::rules::quota::holdings::{Claim, ClaimKind};
+use crate::rules::{
+    license::LicenseKey,
+    quota::holdings::{Claim, ClaimKind},
+};
 
 /// The version after which a licence's changes are wanted; 0 for everything that still holds SANs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Since {
-    pub(crate) license_id: LicenseId,
+    pub(crate) license: LicenseKey,
     pub(crate) version: i64,
     pub(crate) as_of: Instant,
 }
 
 fn wanted(since: &[Since]) -> Rows<'_, Since> {
     Rows::of(since)
-        .text("license_id", |since| since.license_id)
+        .text("account_id", |since| since.license.account_id)
+        .text("license_id", |since| since.license.id)
         .long("version", |since| since.version)
         .long("as_of_us", |since| since.as_of.as_micros())
 }
@@ -104,19 +109,25 @@ pub(crate) async fn find_certificates(
 /// Finds the licences with more than `most` certificates, ended ones included.
 pub(crate) async fn find_large(
     tx: &Tx,
-    licenses: &[LicenseId],
+    licenses: &[LicenseKey],
     most: i64,
-) -> Result<Vec<LicenseId>, Fault> {
+) -> Result<Vec<LicenseKey>, Fault> {
     #[derive(FromQueryResult)]
     struct Row {
+        account_id: String,
         license_id: String,
     }
-    let wanted = Rows::of(licenses).text("license_id", |id| *id);
+    let wanted = license_rows(licenses);
     let query = Query::on(tx).value("most", most).rows("wanted", wanted);
     let query = query.statement(include_str!("sql/find_large_licenses.sql"))?;
     let rows = Row::find_by_statement(query).all(tx).await?;
     rows.into_iter()
-        .map(|row| stored::parsed("license_id", &row.license_id))
+        .map(|row| {
+            Ok(LicenseKey {
+                account_id: stored::parsed("account_id", &row.account_id)?,
+                id: stored::parsed("license_id", &row.license_id)?,
+            })
+        })
         .collect()
 }
 
@@ -138,13 +149,14 @@ pub(crate) struct CertificatePage {
 /// A page of the certificates that have not changed since the version `up_to`, ended ones included.
 pub(crate) async fn page(
     connection: &impl ConnectionTrait,
-    license_id: LicenseId,
+    license: LicenseKey,
     up_to: i64,
     after: &PagePosition,
     most: i64,
 ) -> Result<CertificatePage, Fault> {
     let query = Query::on(connection)
-        .value("license_id", license_id.to_string())
+        .value("account_id", license.account_id.to_string())
+        .value("license_id", license.id.to_string())
         .value("up_to", up_to)
         .value("after_version", after.version)
         .value("after_id", after.certificate_id.as_str())

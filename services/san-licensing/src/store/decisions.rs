@@ -4,29 +4,34 @@ use std::collections::HashMap;
 
 use licet_domain::{
     clock::Instant,
-    ids::{LicenseId, ReservationId},
+    ids::{AccountId, LicenseId, ReservationId},
 };
 use licet_runtime::{
+    all_accounts::AllAccounts,
     database::{Database, Tx},
     fault::Fault,
     outbox::{self, Event},
     stored,
 };
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
     fences::{self, FenceMove},
     licenses::{signed, unsigned},
-    query::{Query, Rows, insert, sql},
+    query::{Query, Rows, insert},
     san_lists::{join_sans, split_sans},
 };
 use crate::rules::{
     decision::{Decision, DenialReason, NextShortage},
+    license::LicenseKey,
     packed_san::PackedSan,
     reservation::{Reservation, ReservationProgress},
 };
+
+/// The account of a decision, and its id.
+pub(crate) type DecisionKey = (AccountId, Uuid);
 
 /// A stored decision.
 #[derive(Clone, Debug)]
@@ -56,7 +61,7 @@ impl DecisionRecord {
 impl From<&NewDecision> for DecisionRecord {
     fn from(new: &NewDecision) -> Self {
         Self {
-            license_id: new.license_id,
+            license_id: new.license.id,
             fingerprint: new.fingerprint,
             progress: new
                 .decision
@@ -81,6 +86,7 @@ struct Denial {
 
 #[derive(FromQueryResult)]
 struct DecisionRow {
+    account_id: String,
     decision_id: String,
     license_id: String,
     fingerprint: Vec<u8>,
@@ -95,7 +101,7 @@ struct DecisionRow {
     denial_json: Option<String>,
 }
 
-impl TryFrom<DecisionRow> for (Uuid, DecisionRecord) {
+impl TryFrom<DecisionRow> for (DecisionKey, DecisionRecord) {
     type Error = Fault;
 
     fn try_from(row: DecisionRow) -> Result<Self, Fault> {
@@ -138,15 +144,21 @@ impl TryFrom<DecisionRow> for (Uuid, DecisionRecord) {
             sans: split_sans(&row.names),
             decision,
         };
-        Ok((id, record))
+        let account_id = stored::parsed("account_id", &row.account_id)?;
+        Ok(((account_id, id), record))
     }
 }
 
-/// Finds decisions by id.
-pub(crate) async fn find(tx: &Tx, ids: &[Uuid]) -> Result<HashMap<Uuid, DecisionRecord>, Fault> {
-    let rows = Rows::of(ids).text("decision_id", |id| *id);
+/// Finds decisions.
+pub(crate) async fn find(
+    tx: &Tx,
+    keys: &[DecisionKey],
+) -> Result<HashMap<DecisionKey, DecisionRecord>, Fault> {
+    let rows = Rows::of(keys)
+        .text("account_id", |(account_id, _)| account_id)
+        .text("decision_id", |(_, id)| id);
     let query = Query::on(tx).rows("wanted", rows);
-    let query = query.statement_of(sql!("find_decisions"))?;
+    let query = query.statement(include_str!("sql/find_decisions.sql"))?;
     let rows = DecisionRow::find_by_statement(query).all(tx).await?;
     rows.into_iter().map(TryFrom::try_from).collect()
 }
@@ -154,7 +166,7 @@ pub(crate) async fn find(tx: &Tx, ids: &[Uuid]) -> Result<HashMap<Uuid, Decision
 /// A decision to be inserted.
 #[derive(Clone, Debug)]
 pub(crate) struct NewDecision {
-    pub(crate) license_id: LicenseId,
+    pub(crate) license: LicenseKey,
     pub(crate) id: Uuid,
     pub(crate) version: i64,
     pub(crate) fingerprint: [u8; 32],
@@ -193,7 +205,8 @@ impl NewDecision {
 fn rows(decisions: &[NewDecision]) -> Result<Rows<'_, NewDecision>, Fault> {
     let expire = |new: &NewDecision| new.decision.expire.unwrap_or(new.decision.time);
     Rows::of(decisions)
-        .text("license_id", |new| new.license_id)
+        .text("account_id", |new| new.license.account_id)
+        .text("license_id", |new| new.license.id)
         .text("decision_id", |new| new.id)
         .long("version", |new| new.version)
         .bytes("fingerprint", |new| new.fingerprint)
@@ -266,7 +279,7 @@ pub(crate) async fn write_optimistically(
 /// A reservation to be closed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClosedDecision {
-    pub(crate) id: Uuid,
+    pub(crate) key: DecisionKey,
     pub(crate) version: i64,
     pub(crate) progress: ReservationProgress,
     pub(crate) time: Instant,
@@ -275,7 +288,8 @@ pub(crate) struct ClosedDecision {
 /// Closes reservations.
 pub(crate) async fn close(tx: &Tx, closed: &[ClosedDecision]) -> Result<(), Fault> {
     let rows = Rows::of(closed)
-        .text("decision_id", |closed| closed.id)
+        .text("account_id", |closed| closed.key.0)
+        .text("decision_id", |closed| closed.key.1)
         .text("state", |closed| closed.progress.as_str())
         .long("version", |closed| closed.version)
         .long("closed_us", |closed| closed.time.as_micros());
@@ -283,4 +297,29 @@ pub(crate) async fn close(tx: &Tx, closed: &[ClosedDecision]) -> Result<(), Faul
     let query = query.statement(include_str!("sql/close_decisions.sql"))?;
     tx.execute_raw(query).await?;
     Ok(())
+}
+
+/// Removes the SANs of up to `limit` denials from before `before`, the oldest first. Returns how many. No decision
+/// depends on them, so the fences stay.
+pub(crate) async fn drop_denied_sans(tx: &Tx, before: Instant, limit: u64) -> Result<u64, Fault> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        account_id: String,
+        decision_id: String,
+    }
+    let text = "SELECT account_id, decision_id FROM decision \
+        WHERE state = 'DENIED' AND names <> '' AND decided_us < $1 ORDER BY decided_us LIMIT $2";
+    let values = [before.as_micros().into(), limit.into()];
+    let query = Statement::from_sql_and_values(tx.get_database_backend(), text, values);
+    let reads = AllAccounts::new(tx, "denials of any account may be old");
+    let denied = Row::find_by_statement(query).all(&reads).await?;
+    if denied.is_empty() {
+        return Ok(0);
+    }
+    let rows = Rows::of(&denied)
+        .text("account_id", |row| &row.account_id)
+        .text("decision_id", |row| &row.decision_id);
+    let query = Query::on(tx).rows("denied", rows);
+    let query = query.statement(include_str!("sql/drop_denied_sans.sql"))?;
+    Ok(tx.execute_raw(query).await?.rows_affected())
 }

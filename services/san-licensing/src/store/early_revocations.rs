@@ -2,6 +2,7 @@
 
 use licet_domain::{clock::Instant, revocation::RevocationReason};
 use licet_runtime::{
+    all_accounts::AllAccounts,
     database::Tx,
     fault::Fault,
     stored::{instant_if, parsed},
@@ -42,8 +43,8 @@ pub(crate) async fn delete(tx: &Tx, keys: &[CertificateKey]) -> Result<(), Fault
     Ok(())
 }
 
-/// Revocations inserted since `stored_us` whose certificates exist: the two were recorded at the same time, by
-/// transactions that did not see each other.
+/// Revocations inserted since `stored_us` whose certificates exist: revocation and certificate were recorded at the
+/// same time, by transactions that did not see each other.
 pub(crate) async fn list_missed(
     tx: &Tx,
     stored_us: i64,
@@ -65,7 +66,8 @@ pub(crate) async fn list_missed(
         WHERE early.kept_us > $1 ORDER BY early.kept_us LIMIT $2";
     let values: [Value; 2] = [stored_us.into(), limit.into()];
     let query = Statement::from_sql_and_values(tx.get_database_backend(), text, values);
-    let rows = Row::find_by_statement(query).all(tx).await?;
+    let reads = AllAccounts::new(tx, "revocations to be applied");
+    let rows = Row::find_by_statement(query).all(&reads).await?;
     rows.into_iter()
         .map(|row| {
             Ok(ReportedRevocation {

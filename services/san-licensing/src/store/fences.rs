@@ -1,12 +1,15 @@
 //! The fence of a licence: its last decision time, and a version that every decision under the licence
 //! moves on. A decision locks the fence first.
 
-use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_domain::clock::Instant;
 use licet_runtime::{database::Tx, fault::Fault, stored};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::query::{Query, Rows, insert, sql};
-use crate::rules::quota::fence_version::{FenceVersion, Nonce};
+use crate::rules::{
+    license::LicenseKey,
+    quota::fence_version::{FenceVersion, Nonce},
+};
 
 /// Length of a hexadecimal number in `lineage`.
 const DIGITS: usize = 16;
@@ -14,7 +17,7 @@ const DIGITS: usize = 16;
 /// A licence's fence. Its version tells other instances whether to catch up.
 #[derive(Clone, Debug)]
 pub(crate) struct Fence {
-    pub(crate) license_id: LicenseId,
+    pub(crate) license: LicenseKey,
     pub(crate) version: FenceVersion,
     pub(crate) as_of: Instant,
     /// The last runs of moves, newest first: the nonce of each, and the number of its first version.
@@ -34,6 +37,7 @@ impl Fence {
 
 #[derive(FromQueryResult)]
 struct FenceRow {
+    account_id: String,
     license_id: String,
     version: i64,
     lineage: String,
@@ -61,7 +65,10 @@ impl TryFrom<FenceRow> for Fence {
         let lineage: Vec<_> = runs.collect::<Option<_>>().ok_or_else(damaged)?;
         let (nonce, _) = *lineage.first().ok_or_else(damaged)?;
         Ok(Self {
-            license_id: stored::parsed("license_id", &row.license_id)?,
+            license: LicenseKey {
+                account_id: stored::parsed("account_id", &row.account_id)?,
+                id: stored::parsed("license_id", &row.license_id)?,
+            },
             version: FenceVersion {
                 number: row.version,
                 nonce,
@@ -75,7 +82,7 @@ impl TryFrom<FenceRow> for Fence {
 /// What a process remembers of a fence before it moves it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FenceMove {
-    pub(crate) license_id: LicenseId,
+    pub(crate) license: LicenseKey,
     /// The version in memory.
     pub(crate) from: FenceVersion,
     /// The nonce of a new run; `None` if this process made the move to `from`.
@@ -100,7 +107,8 @@ pub(super) fn rows(moves: &[FenceMove]) -> Rows<'_, FenceMove> {
         Some(stored_run(nonce, one.to().number))
     };
     Rows::of(moves)
-        .text("license_id", |one| one.license_id)
+        .text("account_id", |one| one.license.account_id)
+        .text("license_id", |one| one.license.id)
         .long("version", |one| one.from.number)
         .text("nonce", |one| one.from.nonce)
         .string("new_run", move |one| new_run(one).unwrap_or_default())
@@ -110,7 +118,7 @@ pub(super) fn rows(moves: &[FenceMove]) -> Rows<'_, FenceMove> {
 /// A fence to be locked and moved, whatever its version is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LockedMove {
-    pub(crate) license_id: LicenseId,
+    pub(crate) license: LicenseKey,
     /// The time that the fence is moved to, unless it is later.
     pub(crate) now: Instant,
     /// The version to which this process made the last move. Its run goes on if the fence is there.
@@ -119,19 +127,22 @@ pub(crate) struct LockedMove {
 
 impl LockedMove {
     /// A move by one who remembers nothing of the licence.
-    pub(crate) fn new(license_id: LicenseId, now: Instant) -> Self {
+    pub(crate) fn new(license: LicenseKey, now: Instant) -> Self {
         Self {
-            license_id,
+            license,
             now,
             own: None,
         }
     }
 }
 
-/// Locks fences and moves each on by one version. Leaves out licences without one.
+/// Locks fences and moves each on by one version. Leaves out licences without one. Invariant: `moves` are in the
+/// order of their keys. PostgreSQL follows the list or the index, both in this order, so that two instances do not
+/// deadlock; and a deadlock is a lost race.
 pub(crate) async fn move_on(tx: &Tx, moves: &[LockedMove]) -> Result<Vec<Fence>, Fault> {
     let rows = Rows::of(moves)
-        .text("license_id", |one| one.license_id)
+        .text("account_id", |one| one.license.account_id)
+        .text("license_id", |one| one.license.id)
         .long("own_version", |one| one.own.map_or(0, |own| own.number))
         .string("own_nonce", |one| {
             one.own
@@ -148,20 +159,27 @@ pub(crate) async fn move_on(tx: &Tx, moves: &[LockedMove]) -> Result<Vec<Fence>,
 /// Reads fences without locking them.
 pub(crate) async fn read(
     connection: &impl ConnectionTrait,
-    licenses: &[LicenseId],
+    licenses: &[LicenseKey],
 ) -> Result<Vec<Fence>, Fault> {
-    let rows = Rows::of(licenses).text("license_id", |id| *id);
-    let query = Query::on(connection).rows("licenses", rows);
-    let query = query.statement_of(sql!("read_fences"))?;
+    let query = Query::on(connection).rows("licenses", license_rows(licenses));
+    let query = query.statement(include_str!("sql/read_fences.sql"))?;
     let rows = FenceRow::find_by_statement(query).all(connection).await?;
     rows.into_iter().map(TryFrom::try_from).collect()
 }
 
+/// Licences as rows.
+pub(super) fn license_rows(licenses: &[LicenseKey]) -> Rows<'_, LicenseKey> {
+    Rows::of(licenses)
+        .text("account_id", |license| license.account_id)
+        .text("license_id", |license| license.id)
+}
+
 /// Inserts the fence of a new licence.
-pub(crate) async fn open(tx: &Tx, license_id: LicenseId, now: Instant) -> Result<(), Fault> {
+pub(crate) async fn open(tx: &Tx, license: LicenseKey, now: Instant) -> Result<(), Fault> {
     let first = FenceVersion::first();
     let rows = Rows::of(std::slice::from_ref(&first))
-        .text("license_id", |_| license_id)
+        .text("account_id", |_| license.account_id)
+        .text("license_id", |_| license.id)
         .long("version", |first| first.number)
         .string("lineage", |first| stored_run(first.nonce, first.number))
         .long("as_of_us", |_| now.as_micros());
@@ -170,6 +188,8 @@ pub(crate) async fn open(tx: &Tx, license_id: LicenseId, now: Instant) -> Result
 
 #[cfg(test)]
 mod tests {
+    use licet_domain::ids::{AccountId, LicenseId};
+
     use super::*;
 
     /// A fence at version 9: one process made the moves to 5, 6 and 7, another those to 8 and 9.
@@ -179,6 +199,7 @@ mod tests {
             .map(|(nonce, first)| stored_run(*nonce, *first))
             .collect();
         let row = FenceRow {
+            account_id: AccountId::generate().to_string(),
             license_id: LicenseId::generate().to_string(),
             version: 9,
             lineage,
@@ -215,6 +236,7 @@ mod tests {
     fn a_damaged_lineage_is_a_fault() {
         for lineage in ["", "0", "000000000000000g0000000000000001"] {
             let row = FenceRow {
+                account_id: AccountId::generate().to_string(),
                 license_id: LicenseId::generate().to_string(),
                 version: 1,
                 lineage: lineage.to_owned(),

@@ -8,6 +8,7 @@ use licet_domain::{
     ids::{AccountId, LicenseId, ProductId},
 };
 use licet_runtime::{
+    all_accounts::AllAccounts,
     caller::AccountScope,
     database::Tx,
     fault::Fault,
@@ -16,19 +17,20 @@ use licet_runtime::{
 };
 use row::{Column, Entity, Model};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel,
     Order::Desc,
     QueryFilter, QueryOrder, QuerySelect, Set,
     sea_query::{Expr, OnConflict, Query},
 };
 
 use super::{
-    fences::{self, LockedMove},
+    fences::{self, LockedMove, license_rows},
+    query,
     terms::{self, LicenseTerms},
 };
 use crate::rules::{
     filters::LicenseFilter,
-    license::{License, LicenseProgress, LicenseState},
+    license::{License, LicenseKey, LicenseProgress, LicenseState},
     not_found,
 };
 
@@ -39,6 +41,7 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "license")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
         pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) license_id: String,
@@ -114,8 +117,8 @@ fn read(row: &Model, terms: LicenseTerms) -> Result<License, Fault> {
 
 /// Reads licences with their terms, in the order of the rows.
 async fn read_all(tx: &Tx, rows: Vec<Model>) -> Result<Vec<License>, Fault> {
-    let ids = rows.iter().map(|row| row.license_id.as_str());
-    let mut terms = terms::find(tx, ids).await?;
+    let keys: Vec<_> = rows.iter().map(key).collect::<Result<_, _>>()?;
+    let mut terms = terms::find(tx, &keys).await?;
     rows.iter()
         .map(|row| {
             let terms = terms.remove(&row.license_id);
@@ -146,15 +149,52 @@ fn columns(license: &License) -> Result<Model, Fault> {
     })
 }
 
+fn key(row: &Model) -> Result<LicenseKey, Fault> {
+    Ok(LicenseKey {
+        account_id: parsed("account_id", &row.account_id)?,
+        id: parsed("license_id", &row.license_id)?,
+    })
+}
+
+/// The rows with some ids: requests name a licence by its id alone. The only look-up without an account.
+async fn find_rows(
+    connection: &impl ConnectionTrait,
+    ids: &[LicenseId],
+) -> Result<Vec<Model>, Fault> {
+    let reads = AllAccounts::new(connection, "a licence is named by its id alone");
+    let found = Entity::find().filter(Column::LicenseId.is_in(ids.iter().map(ToString::to_string)));
+    Ok(found.all(&reads).await?)
+}
+
+/// The keys of licences. Leaves out those that do not exist.
+pub(crate) async fn find_keys(
+    connection: &impl ConnectionTrait,
+    ids: &[LicenseId],
+) -> Result<Vec<LicenseKey>, Fault> {
+    let rows = find_rows(connection, ids).await?;
+    rows.iter().map(key).collect()
+}
+
+/// The key of a licence that the caller may see; NOT_FOUND if there is none. Not looked up for a caller of one
+/// account: its licence may not exist.
+async fn find_key(tx: &Tx, scope: &AccountScope, id: LicenseId) -> Result<LicenseKey, Fault> {
+    if let Some(account_id) = scope.only_account() {
+        return Ok(LicenseKey { account_id, id });
+    }
+    // The transaction's first statement is to be the lock.
+    let found = find_keys(tx.before()?, &[id]).await?;
+    let mut seen = found.into_iter().filter(|key| scope.sees(key.account_id));
+    Ok(seen.next().ok_or_else(|| not_found("license", id))?)
+}
+
 /// Finds licences, without regard to the caller. Leaves out those that do not exist.
 pub(crate) async fn find_all(
     tx: &Tx,
-    licenses: &[LicenseId],
+    licenses: &[LicenseKey],
 ) -> Result<HashMap<LicenseId, License>, Fault> {
-    let rows = Entity::find()
-        .filter(Column::LicenseId.is_in(licenses.iter().map(ToString::to_string)))
-        .all(tx)
-        .await?;
+    let query = query::Query::on(tx).rows("licenses", license_rows(licenses));
+    let query = query.statement(include_str!("sql/find_licenses.sql"))?;
+    let rows = Entity::find().from_raw_sql(query).all(tx).await?;
     let licenses = read_all(tx, rows).await?;
     Ok(licenses
         .into_iter()
@@ -164,8 +204,15 @@ pub(crate) async fn find_all(
 
 /// A licence that the caller may see, not locked; NOT_FOUND if there is none.
 pub(crate) async fn get(tx: &Tx, scope: &AccountScope, id: LicenseId) -> Result<License, Fault> {
-    let query = Entity::find_by_id(id.to_string()).filter(in_scope(scope, Column::AccountId));
-    let rows = query.one(tx).await?.into_iter().collect();
+    let mut rows = match scope.only_account() {
+        Some(account_id) => {
+            let key = (account_id.to_string(), id.to_string());
+            Entity::find_by_id(key).all(tx).await?
+        }
+        None => find_rows(tx, &[id]).await?,
+    };
+    let is_seen = |row: &Model| key(row).is_ok_and(|key| scope.sees(key.account_id));
+    rows.retain(is_seen);
     let mut found = read_all(tx, rows).await?;
     Ok(found.pop().ok_or_else(|| not_found("license", id))?)
 }
@@ -178,9 +225,10 @@ pub(crate) async fn lock(
     id: LicenseId,
     clock: Instant,
 ) -> Result<(License, Instant), Fault> {
+    let key = find_key(tx, scope, id).await?;
     // Always lock the fence first: decisions under the licence wait for it.
-    let fences = fences::move_on(tx, &[LockedMove::new(id, clock)]).await?;
-    let license = get(tx, scope, id).await?;
+    let fences = fences::move_on(tx, &[LockedMove::new(key, clock)]).await?;
+    let license = get(tx, &key.account_id.into(), id).await?;
     let as_of = fences.iter().map(|fence| fence.as_of).max();
     let now = license.decide_at(as_of.unwrap_or(clock));
     Ok((license, now))
@@ -193,10 +241,13 @@ pub(crate) async fn list(
     filter: &LicenseFilter,
     page: &Page,
 ) -> Result<Vec<License>, Fault> {
-    let account_id = filter.account_id.map(|id| id.to_string());
+    let account_id = filter.account_id.or(scope.only_account());
+    let of_account = filter
+        .account_id
+        .map(|id| Column::AccountId.eq(id.to_string()));
     let now_us = page.as_of.as_micros();
     let wanted = in_scope(scope, Column::AccountId)
-        .add_option(account_id.map(|id| Column::AccountId.eq(id)))
+        .add_option(of_account)
         .add_option(filter.state.map(|state| in_state(state, now_us)));
     let rows = Entity::find()
         .filter(wanted)
@@ -204,7 +255,11 @@ pub(crate) async fn list(
         .order_by_desc(Column::CreateUs)
         .order_by_desc(Column::LicenseId)
         .limit(page.limit())
-        .all(tx)
+        .all(&AllAccounts::unless_of(
+            account_id,
+            tx,
+            "a list of licences",
+        ))
         .await?;
     read_all(tx, rows).await
 }
@@ -215,9 +270,13 @@ fn in_state(state: LicenseState, now_us: i64) -> Condition {
         |progress: LicenseProgress| Condition::all().add(Column::Progress.eq(progress.as_str()));
     // By the clock, or by the last decision under the licence if another instance's clock was ahead (T-5).
     let over = || {
-        Condition::any().add(Column::EndUs.lte(now_us)).add(Expr::cust(
-            "end_us <= (SELECT as_of_us FROM license_fence WHERE license_fence.license_id = license.license_id)",
-        ))
+        Condition::any()
+            .add(Column::EndUs.lte(now_us))
+            .add(Expr::cust(
+                "end_us <= (SELECT as_of_us FROM license_fence \
+             WHERE license_fence.account_id = license.account_id \
+             AND license_fence.license_id = license.license_id)",
+            ))
     };
     match state {
         LicenseState::Quoted => at(LicenseProgress::Quoted),
@@ -232,7 +291,7 @@ fn in_state(state: LicenseState, now_us: i64) -> Condition {
 pub(crate) async fn insert(tx: &Tx, license: &License) -> Result<(), Fault> {
     columns(license)?.into_active_model().insert(tx).await?;
     terms::save(tx, license).await?;
-    fences::open(tx, license.id, license.decision_time).await
+    fences::open(tx, license.key(), license.decision_time).await
 }
 
 /// Updates a licence read by [`lock`].
@@ -259,6 +318,7 @@ pub(crate) async fn find_holders(
         .await?;
     let ids: BTreeSet<&str> = held.iter().map(|row| row.license_id.as_str()).collect();
     let rows = Entity::find()
+        .filter(Column::AccountId.eq(account_id.to_string()))
         .filter(Column::LicenseId.is_in(ids))
         .all(tx)
         .await?;
@@ -292,8 +352,12 @@ pub(crate) async fn hold_products(tx: &Tx, license: &License) -> Result<(), Faul
             product_id: Set(product.to_string()),
             license_id: Set(license.id.to_string()),
         });
+    let key = [
+        product_row::Column::AccountId,
+        product_row::Column::ProductId,
+    ];
     product_row::Entity::insert_many(rows)
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
         .exec_without_returning(tx)
         .await?;
     Ok(())

@@ -1,9 +1,6 @@
 //! Reads reservations. `decisions` writes them.
 
-use licet_domain::{
-    clock::Instant,
-    ids::{LicenseId, ReservationId},
-};
+use licet_domain::{clock::Instant, ids::ReservationId};
 use licet_runtime::{
     database::Tx,
     fault::Fault,
@@ -15,7 +12,10 @@ use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySel
 use uuid::Uuid;
 
 use super::san_lists::split_sans;
-use crate::rules::reservation::{Reservation, ReservationProgress};
+use crate::rules::{
+    license::LicenseKey,
+    reservation::{Reservation, ReservationProgress},
+};
 
 mod row {
     //! A decision; a granted one is a reservation.
@@ -24,6 +24,8 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "decision")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) account_id: String,
         pub(super) license_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) decision_id: String,
@@ -39,12 +41,13 @@ mod row {
 /// A page of the reservations that hold SANs at `now`, oldest first.
 pub(crate) async fn list_held(
     tx: &Tx,
-    license_id: LicenseId,
+    license: LicenseKey,
     now: Instant,
     page: &Page,
 ) -> Result<Vec<Reservation>, Fault> {
     let rows = Entity::find()
-        .filter(Column::LicenseId.eq(license_id.to_string()))
+        .filter(Column::AccountId.eq(license.account_id.to_string()))
+        .filter(Column::LicenseId.eq(license.id.to_string()))
         .filter(Column::State.eq(ReservationProgress::Granted.as_str()))
         .filter(Column::ExpireUs.gt(now.as_micros()))
         .filter(page.rows_after(&Order::Asc, Column::DecidedUs, Column::DecisionId)?)

@@ -1,6 +1,9 @@
 //! The distinct SANs on a licence's certificates, and until when each counts (SL-18).
 
-use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, LicenseId},
+};
 use licet_runtime::{database::Tx, fault::Fault, page::Page, stored::instant};
 use row::{Column, Entity};
 use sea_orm::{
@@ -25,6 +28,8 @@ pub(super) mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "certificate_san")]
     pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) license_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
@@ -60,6 +65,7 @@ impl<'a> CountedCertificate<'a> {
 
 fn rows<'a>(counted: &'a [CountedCertificate<'a>]) -> Rows<'a, CountedCertificate<'a>> {
     Rows::of(counted)
+        .text("account_id", |counted| counted.certificate.key.account_id)
         .text("license_id", |counted| counted.license_id)
         .text("certificate_id", |counted| counted.certificate.id)
         .string("names", |counted| join_sans(&counted.certificate.sans))
@@ -106,6 +112,7 @@ fn in_any(ranges: Vec<(String, String)>, text: impl Fn() -> SimpleExpr) -> Optio
 /// A page of the distinct SANs that are active as of the first page, ascending.
 pub(crate) async fn list_unique(
     tx: &Tx,
+    account_id: AccountId,
     filter: &SanFilter,
     page: &Page,
 ) -> Result<Vec<UniqueSan>, Fault> {
@@ -117,6 +124,7 @@ pub(crate) async fn list_unique(
     }
     let now = page.as_of.as_micros();
     let mut wanted = Condition::all()
+        .add(Column::AccountId.eq(account_id.to_string()))
         .add(Column::LicenseId.eq(filter.license_id.to_string()))
         .add(Column::RecordUs.lte(now))
         .add(Column::UntilUs.gt(now))

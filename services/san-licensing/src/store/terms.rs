@@ -9,11 +9,10 @@ use licet_runtime::{
     stored::{count, from_json, instant, instant_if, to_json},
 };
 use row::{Column, Entity, Model};
-use sea_orm::{
-    ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, sea_query::OnConflict,
-};
+use sea_orm::{EntityTrait, IntoActiveModel, sea_query::OnConflict};
 
-use crate::rules::license::{License, LicenseTerm};
+use super::{fences::license_rows, query::Query};
+use crate::rules::license::{License, LicenseKey, LicenseTerm};
 
 mod row {
     //! A term of a licence.
@@ -22,6 +21,8 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "license_term")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) license_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
@@ -62,9 +63,10 @@ fn read(row: &Model) -> Result<LicenseTerm, Fault> {
     })
 }
 
-fn columns(license_id: &str, index: i64, term: &LicenseTerm) -> Result<Model, Fault> {
+fn columns(license: LicenseKey, index: i64, term: &LicenseTerm) -> Result<Model, Fault> {
     Ok(Model {
-        license_id: license_id.to_owned(),
+        account_id: license.account_id.to_string(),
+        license_id: license.id.to_string(),
         term_index: index,
         anchor_us: term.term.anchor().as_micros(),
         first_month: term.term.first_month().into(),
@@ -81,14 +83,11 @@ fn columns(license_id: &str, index: i64, term: &LicenseTerm) -> Result<Model, Fa
 /// Finds the terms of licences, by licence id.
 pub(super) async fn find(
     tx: &Tx,
-    licenses: impl Iterator<Item = &str>,
+    licenses: &[LicenseKey],
 ) -> Result<HashMap<String, LicenseTerms>, Fault> {
-    let rows = Entity::find()
-        .filter(Column::LicenseId.is_in(licenses))
-        .order_by_asc(Column::LicenseId)
-        .order_by_asc(Column::TermIndex)
-        .all(tx)
-        .await?;
+    let query = Query::on(tx).rows("licenses", license_rows(licenses));
+    let query = query.statement(include_str!("sql/find_terms.sql"))?;
+    let rows = Entity::find().from_raw_sql(query).all(tx).await?;
     let mut found: HashMap<String, LicenseTerms> = HashMap::new();
     for row in &rows {
         let term = read(row)?;
@@ -104,16 +103,16 @@ pub(super) async fn find(
 
 /// Writes the terms of a licence.
 pub(super) async fn save(tx: &Tx, license: &License) -> Result<(), Fault> {
-    let id = license.id.to_string();
+    let key = license.key();
     let rows = (0..).zip(license.terms());
     let rows: Vec<_> = rows
-        .map(|(index, term)| Ok(columns(&id, index, term)?.into_active_model()))
+        .map(|(index, term)| Ok(columns(key, index, term)?.into_active_model()))
         .collect::<Result<_, Fault>>()?;
     // Only these change after the insert: the start at the acceptance, the quota by a raise.
     let changing = [Column::AnchorUs, Column::RaisesJson];
     Entity::insert_many(rows)
         .on_conflict(
-            OnConflict::columns([Column::LicenseId, Column::TermIndex])
+            OnConflict::columns([Column::AccountId, Column::LicenseId, Column::TermIndex])
                 .update_columns(changing)
                 .to_owned(),
         )

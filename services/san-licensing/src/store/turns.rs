@@ -1,8 +1,9 @@
 //! The next turn of each licence (SL-17). A row means that the alerts of all turns before its instant are
 //! emitted.
 
-use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_domain::clock::Instant;
 use licet_runtime::{
+    all_accounts::AllAccounts,
     database::Tx,
     fault::Fault,
     stored::{instant, parsed},
@@ -13,7 +14,7 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
-use crate::rules::license::License;
+use crate::rules::license::{License, LicenseKey};
 
 mod row {
     //! A licence with a turn to come.
@@ -22,6 +23,8 @@ mod row {
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "usage_turn")]
     pub(super) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(super) account_id: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) license_id: String,
         pub(super) next_us: i64,
@@ -40,29 +43,37 @@ pub(crate) async fn schedule(tx: &Tx, license: &License, now: Instant) -> Result
         return Ok(());
     };
     let row = ActiveModel {
+        account_id: Set(license.account_id.to_string()),
         license_id: Set(license.id.to_string()),
         next_us: Set(next.time.as_micros()),
     };
     Entity::insert(row)
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .on_conflict(
+            OnConflict::columns([Column::AccountId, Column::LicenseId])
+                .do_nothing()
+                .to_owned(),
+        )
         .exec_without_returning(tx)
         .await?;
     Ok(())
 }
 
 /// Licences with a due turn, and its instant.
-pub(crate) async fn list_due(tx: &Tx, now: Instant) -> Result<Vec<(LicenseId, Instant)>, Fault> {
+pub(crate) async fn list_due(tx: &Tx, now: Instant) -> Result<Vec<(LicenseKey, Instant)>, Fault> {
     let rows = Entity::find()
         .filter(Column::NextUs.lte(now.as_micros()))
         .order_by_asc(Column::NextUs)
         .order_by_asc(Column::LicenseId)
         .limit(MAX_AT_ONCE)
-        .all(tx)
+        .all(&AllAccounts::new(tx, "turns that are due"))
         .await?;
     rows.into_iter()
         .map(|row| {
-            let license_id = parsed("license_id", &row.license_id)?;
-            Ok((license_id, instant("next_us", row.next_us)?))
+            let license = LicenseKey {
+                account_id: parsed("account_id", &row.account_id)?,
+                id: parsed("license_id", &row.license_id)?,
+            };
+            Ok((license, instant("next_us", row.next_us)?))
         })
         .collect()
 }
@@ -71,12 +82,13 @@ pub(crate) async fn list_due(tx: &Tx, now: Instant) -> Result<Vec<(LicenseId, In
 /// instance did so before.
 pub(crate) async fn complete(
     tx: &Tx,
-    license_id: LicenseId,
+    license: LicenseKey,
     from: Instant,
     next: Option<Instant>,
 ) -> Result<bool, Fault> {
     let scheduled = Condition::all()
-        .add(Column::LicenseId.eq(license_id.to_string()))
+        .add(Column::AccountId.eq(license.account_id.to_string()))
+        .add(Column::LicenseId.eq(license.id.to_string()))
         .add(Column::NextUs.eq(from.as_micros()));
     let changed = match next {
         Some(next) => {

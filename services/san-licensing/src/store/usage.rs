@@ -2,7 +2,7 @@
 //! engine knows the present usage without counting.
 
 use futures::TryStreamExt;
-use licet_domain::{clock::Instant, ids::LicenseId, term::Period};
+use licet_domain::{clock::Instant, term::Period};
 use licet_runtime::{database::Tx, fault::Fault, stored::instant};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
@@ -12,21 +12,26 @@ use super::{
     query::{Query, sql},
     sans::row::{Column, Entity},
 };
-use crate::rules::counting::{DayCount, DistinctSans, InstantCount};
+use crate::rules::{
+    counting::{DayCount, DistinctSans, InstantCount},
+    license::LicenseKey,
+};
 
 /// Passes each `wanted` row of a licence to `visit`, one at a time: all of them may not fit into memory.
 async fn read_rows(
     tx: &Tx,
-    license_id: LicenseId,
+    license: LicenseKey,
     wanted: Condition,
     mut visit: impl FnMut(String, Instant, Instant),
 ) -> Result<(), Fault> {
     let mut rows = Entity::find()
         .select_only()
         .columns([Column::Name, Column::RecordUs, Column::UntilUs])
-        .filter(Column::LicenseId.eq(license_id.to_string()))
+        .filter(Column::AccountId.eq(license.account_id.to_string()))
+        .filter(Column::LicenseId.eq(license.id.to_string()))
         .filter(wanted)
         // The order of the primary key needs no sort.
+        .order_by_asc(Column::AccountId)
         .order_by_asc(Column::LicenseId)
         .order_by_asc(Column::Name)
         .into_tuple::<(String, i64, i64)>()
@@ -42,17 +47,17 @@ async fn read_rows(
 /// Counts the distinct SANs on certificates that are active at `at`.
 pub(crate) async fn count_active(
     tx: &Tx,
-    license_id: LicenseId,
+    license: LicenseKey,
     at: Instant,
     count: InstantCount,
 ) -> Result<InstantCount, Fault> {
-    count_recorded(tx, license_id, at, at, count).await
+    count_recorded(tx, license, at, at, count).await
 }
 
 /// As [`count_active`], of certificates recorded up to `record`.
 pub(crate) async fn count_recorded(
     tx: &Tx,
-    license_id: LicenseId,
+    license: LicenseKey,
     record: Instant,
     at: Instant,
     mut count: InstantCount,
@@ -61,14 +66,14 @@ pub(crate) async fn count_recorded(
         .add(Column::RecordUs.lte(record.as_micros()))
         .add(Column::UntilUs.gt(at.as_micros()));
     let visit = |name, _, until| count.add(name, until);
-    read_rows(tx, license_id, active, visit).await?;
+    read_rows(tx, license, active, visit).await?;
     Ok(count)
 }
 
 /// Counts the distinct SANs day by day, of certificates recorded up to `as_of`.
 pub(crate) async fn count_days(
     tx: &Tx,
-    license_id: LicenseId,
+    license: LicenseKey,
     as_of: Instant,
     mut count: DayCount,
 ) -> Result<DayCount, Fault> {
@@ -83,14 +88,14 @@ pub(crate) async fn count_days(
             count.add(&name, held);
         }
     };
-    read_rows(tx, license_id, within, visit).await?;
+    read_rows(tx, license, within, visit).await?;
     Ok(count)
 }
 
 /// Counts the distinct SANs that reservations, but no active certificates, hold at `at` (SL-13).
 pub(crate) async fn find_reserved(
     tx: &Tx,
-    license_id: LicenseId,
+    license: LicenseKey,
     at: Instant,
 ) -> Result<DistinctSans, Fault> {
     #[derive(FromQueryResult)]
@@ -102,7 +107,8 @@ pub(crate) async fn find_reserved(
         u64::try_from(number).map_err(|error| Fault::internal(format!("{column}: {error}")))
     };
     let query = Query::on(tx)
-        .value("license_id", license_id.to_string())
+        .value("account_id", license.account_id.to_string())
+        .value("license_id", license.id.to_string())
         .value("at_us", at.as_micros());
     let query = query.statement_of(sql!("reserved_at"))?;
     let row = Row::find_by_statement(query).one(tx).await?;

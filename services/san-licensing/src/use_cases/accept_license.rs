@@ -64,7 +64,7 @@ impl DurableVerb for AcceptLicense {
         let scope = &call.caller.accounts;
         let (before, now) = store::licenses::lock(tx, scope, self.license_id, call.now).await?;
         let id = before.id.to_string();
-        operation::refuse_if_running(tx, &id).await?;
+        operation::refuse_if_running(tx, before.account_id, &id).await?;
         let license = accepted(before, now)?;
         hold_products(tx, &license, now).await?;
         let origin = request.origin();
@@ -112,7 +112,12 @@ impl Preview for AcceptLicense {
         let (view, question) = {
             let tx = sources.database.read();
             let view = license_view::get(&tx, call, self.license_id).await?;
-            operation::refuse_if_running(&tx, &view.license.id.to_string()).await?;
+            operation::refuse_if_running(
+                &tx,
+                view.license.account_id,
+                &view.license.id.to_string(),
+            )
+            .await?;
             let license = accepted(view.license.clone(), view.now)?;
             refuse_held(&tx, &license, view.now).await?;
             let question = peers::acceptance_quote(&license, view.now);

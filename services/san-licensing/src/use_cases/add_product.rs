@@ -177,7 +177,7 @@ impl AddProduct {
         now: Instant,
     ) -> Result<(License, &VersionedComparison), Fault> {
         let product_id = &self.addition.product_id;
-        operation::refuse_if_running(tx, &before.id.to_string()).await?;
+        operation::refuse_if_running(tx, before.account_id, &before.id.to_string()).await?;
         before.permit_product(product_id, now)?;
         let compared = self.compared.as_ref().map_err(Refusal::clone)?;
         if compared.revision != before.revision {

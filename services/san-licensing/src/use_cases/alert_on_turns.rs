@@ -1,9 +1,9 @@
 //! Emits the alerts of turns (SL-17), as a term with a lower quota or a higher multiplier starts or the last
 //! term ends. Usage is counted as of the turn, and one instance alone emits each alert.
 
-use licet_domain::{clock::Instant, ids::LicenseId};
+use licet_domain::clock::Instant;
 use licet_runtime::{
-    caller::{AccountScope, Origin},
+    caller::Origin,
     database::{Database, Tx, Work},
     fault::Fault,
     outbox,
@@ -14,7 +14,7 @@ use crate::{
     rules::{
         alert::Ratio,
         counting::InstantCount,
-        license::{License, Turn},
+        license::{License, LicenseKey, Turn},
     },
     store,
 };
@@ -23,26 +23,24 @@ use crate::{
 /// the licence has changed.
 pub(crate) async fn run(
     database: &Database,
-    license_id: LicenseId,
+    key: LicenseKey,
     from: Instant,
     now: Instant,
     origin: &Origin,
 ) -> Result<bool, Fault> {
-    let every = &AccountScope::All;
-    let mut license = store::licenses::get(&database.read(), every, license_id).await?;
+    let scope = key.account_id.into();
+    let mut license = store::licenses::get(&database.read(), &scope, key.id).await?;
     if license.turns(from, now).iter().any(Turn::may_rise) {
         // Once the fence is at `now`, nothing is decided as of an earlier time (T-5), so the counts below
         // are final.
-        license = database.transact(&MoveFence { license_id, now }).await?;
+        license = database.transact(&MoveFence { key, now }).await?;
     }
     let turns = license.turns(from, now);
     let mut alerts = Vec::new();
     for turn in turns.iter().filter(|turn| turn.may_rise()) {
-        let moved = count(database, license_id, turn).await?;
-        let account_id = license.account_id;
-        alerts.extend(Alert::each(
-            license_id, account_id, origin, turn.time, moved,
-        ));
+        let moved = count(database, key, turn).await?;
+        let (id, account_id) = (key.id, key.account_id);
+        alerts.extend(Alert::each(id, account_id, origin, turn.time, moved));
     }
     let work = WriteAlerts {
         license: &license,
@@ -55,15 +53,11 @@ pub(crate) async fn run(
 
 /// Usage right before a turn and at it. Certificates recorded at the instant of the turn are left out:
 /// their own records emit alerts.
-async fn count(
-    database: &Database,
-    license_id: LicenseId,
-    turn: &Turn,
-) -> Result<(Ratio, Ratio), Fault> {
+async fn count(database: &Database, key: LicenseKey, turn: &Turn) -> Result<(Ratio, Ratio), Fault> {
     let tx = database.read();
     let counted = async |at, multiplier| {
         let count = InstantCount::new(0);
-        let count = store::usage::count_recorded(&tx, license_id, turn.before, at, count).await?;
+        let count = store::usage::count_recorded(&tx, key, turn.before, at, count).await?;
         Ok::<_, Fault>(count.finish().0.weight(multiplier))
     };
     let before = Ratio {
@@ -79,7 +73,7 @@ async fn count(
 
 /// Moves the licence's fence to `now`.
 struct MoveFence {
-    license_id: LicenseId,
+    key: LicenseKey,
     now: Instant,
 }
 
@@ -87,12 +81,13 @@ impl Work for MoveFence {
     type Output = License;
 
     async fn run(&self, tx: &Tx) -> Result<License, Fault> {
-        lock(tx, self.license_id, self.now).await
+        lock(tx, self.key, self.now).await
     }
 }
 
-async fn lock(tx: &Tx, license_id: LicenseId, now: Instant) -> Result<License, Fault> {
-    let (license, _) = store::licenses::lock(tx, &AccountScope::All, license_id, now).await?;
+async fn lock(tx: &Tx, key: LicenseKey, now: Instant) -> Result<License, Fault> {
+    let scope = key.account_id.into();
+    let (license, _) = store::licenses::lock(tx, &scope, key.id, now).await?;
     Ok(license)
 }
 
@@ -108,7 +103,7 @@ impl Work for WriteAlerts<'_> {
     type Output = bool;
 
     async fn run(&self, tx: &Tx) -> Result<bool, Fault> {
-        let license = lock(tx, self.license.id, self.now).await?;
+        let license = lock(tx, self.license.key(), self.now).await?;
         // Changed during the count: the next round counts again.
         if license.revision != self.license.revision {
             return Ok(false);
@@ -116,7 +111,7 @@ impl Work for WriteAlerts<'_> {
         let mut coming = license.turns(self.now, Instant::MAX).into_iter();
         let next = coming.find(|turn| turn.time > self.now);
         let next = next.map(|turn| turn.time);
-        if !store::turns::complete(tx, license.id, self.from, next).await? {
+        if !store::turns::complete(tx, license.key(), self.from, next).await? {
             return Ok(false);
         }
         let events: Vec<_> = self

@@ -76,7 +76,7 @@ async fn alerts(
     now: Instant,
     origin: &Origin,
 ) -> Result<Vec<Alert>, Fault> {
-    let count = store::usage::count_active(tx, before.id, now, InstantCount::new(0)).await?;
+    let count = store::usage::count_active(tx, before.key(), now, InstantCount::new(0)).await?;
     let used = count.finish().0.weight(before.multiplier_at(now));
     let ratio = |quota| Ratio { quota, used };
     let moved = (ratio(before.quota_at(now)), ratio(0));
@@ -85,7 +85,7 @@ async fn alerts(
 
 /// The licence cancelled at `now`.
 async fn cancelled(tx: &Tx, before: License, now: Instant) -> Result<License, Fault> {
-    operation::refuse_if_running(tx, &before.id.to_string()).await?;
+    operation::refuse_if_running(tx, before.account_id, &before.id.to_string()).await?;
     before.permit_cancellation(now)?;
     Ok(before.apply_cancellation(now))
 }

@@ -54,7 +54,7 @@ impl DurableVerb for IncreaseQuota {
         let Self { license_id, quota } = *self;
         let (before, now) = store::licenses::lock(tx, scope, license_id, call.now).await?;
         let id = before.id.to_string();
-        operation::refuse_if_running(tx, &id).await?;
+        operation::refuse_if_running(tx, before.account_id, &id).await?;
         let question = question(&before, quota, now)?;
         let origin = request.origin();
         let account_id = before.account_id;
@@ -101,7 +101,12 @@ impl Preview for IncreaseQuota {
         let (view, question) = {
             let tx = sources.database.read();
             let view = license_view::get(&tx, call, self.license_id).await?;
-            operation::refuse_if_running(&tx, &view.license.id.to_string()).await?;
+            operation::refuse_if_running(
+                &tx,
+                view.license.account_id,
+                &view.license.id.to_string(),
+            )
+            .await?;
             let question = question(&view.license, self.quota, view.now)?;
             (view, question)
         };

@@ -14,6 +14,7 @@ use crate::{
     quota::command::RecordedCertificate,
     rules::{
         certificate::{Certificate, conflict},
+        license::LicenseKey,
         not_found,
         reservation::ReservationProgress,
     },
@@ -54,12 +55,15 @@ impl RecordUnallocated<'_> {
         let license_id = self
             .reserved_under
             .ok_or_else(|| not_found("reservation", id))?;
-        let fences =
-            store::fences::move_on(tx, &[LockedMove::new(license_id, self.call.now)]).await?;
-        let found = store::decisions::find(tx, &[id.uuid()]).await?;
-        let reservation = found
-            .get(&id.uuid())
-            .and_then(|found| found.reservation(id));
+        let account_id = self.certificate.key.account_id;
+        let license = LicenseKey {
+            account_id,
+            id: license_id,
+        };
+        let fences = store::fences::move_on(tx, &[LockedMove::new(license, self.call.now)]).await?;
+        let key = (account_id, id.uuid());
+        let found = store::decisions::find(tx, &[key]).await?;
+        let reservation = found.get(&key).and_then(|found| found.reservation(id));
         let (Some(fence), Some(reservation)) = (fences.first(), reservation) else {
             return Err(not_found("reservation", id).into());
         };
@@ -69,7 +73,7 @@ impl RecordUnallocated<'_> {
                 .into());
         }
         let closed = ClosedDecision {
-            id: id.uuid(),
+            key,
             version: fence.version.number,
             progress: ReservationProgress::Recorded,
             time: fence.as_of,

@@ -157,7 +157,7 @@ async fn plan(
     request: &RenewLicense,
     now: Instant,
 ) -> Result<(RenewalPlan, ForeseenUsage), Fault> {
-    operation::refuse_if_running(tx, &license.id.to_string()).await?;
+    operation::refuse_if_running(tx, license.account_id, &license.id.to_string()).await?;
     let plan = plan_renewal(license, &request.wanted, now).map_err(|error| match error {
         RenewalError::Refused(refusal) => (*refusal).into(),
         RenewalError::ExceedsDateRange => {
@@ -165,7 +165,7 @@ async fn plan(
         }
     })?;
     let count = InstantCount::new(0);
-    let count = store::usage::count_active(tx, license.id, plan.from, count).await?;
+    let count = store::usage::count_active(tx, license.key(), plan.from, count).await?;
     let (counts, _) = count.finish();
     let weight = counts.weight(plan.options.wildcard_multiplier);
     let foreseen = plan.foresee(license.id, weight);

@@ -61,7 +61,7 @@ impl Preview for WithdrawQuote {
 
 /// The licence withdrawn at `now`.
 async fn withdrawn(tx: &Tx, draft: License, now: Instant) -> Result<License, Fault> {
-    operation::refuse_if_running(tx, &draft.id.to_string()).await?;
+    operation::refuse_if_running(tx, draft.account_id, &draft.id.to_string()).await?;
     draft.permit_withdrawal(now)?;
     Ok(draft.apply_cancellation(now))
 }

@@ -214,8 +214,12 @@ impl Billing {
             charge_request_id: charge_request_id.to_string(),
             request_id: Uuid::new_v5(&charge_request_id, b"forbid").to_string(),
         };
-        let answer = outcome(self.invoices().forbid_charge(request).await)?;
-        Ok(answer.forbidden)
+        match outcome(self.invoices().forbid_charge(request).await) {
+            Ok(answer) => Ok(answer.forbidden),
+            // Billing deletes quotes long after they expired uncharged: such a quote never will be charged.
+            Err(PeerFault::Refused(refusal)) if refusal.reason == Reason::NotFound => Ok(true),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Credits everything of an invoice that is not yet credited, including amounts that a refund in review

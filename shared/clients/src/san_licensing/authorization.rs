@@ -8,9 +8,10 @@ use licet_domain::{
     certificate::KeyKind,
     clock::Instant,
     ids::{AccountId, CertificateId, LicenseId, ProductId, ReservationId},
+    revocation::RevocationReason,
     san::{San, SanType},
 };
-use licet_runtime::wire::encode_time;
+use licet_runtime::wire::{decode_time, encode_time};
 
 use super::reading::{broken, parsed};
 use crate::opaque::opaque;
@@ -151,6 +152,8 @@ pub struct RecordedCertificate {
     pub counted: Option<(LicenseId, CertificateId)>,
     /// Whether the licence is now over its quota (SL-21).
     pub over_quota: bool,
+    /// Why and when it was revoked there, if it was.
+    pub revoked: Option<(RevocationReason, Instant)>,
 }
 
 impl RecordedCertificate {
@@ -161,9 +164,19 @@ impl RecordedCertificate {
             let license_id = parsed("certificate", &message.license_id)?;
             Some((license_id, parsed("certificate", &message.certificate_id)?))
         };
+        let revoked = match &message.revoke_time {
+            None => None,
+            Some(time) => {
+                let reason = message.revoke_reason().as_str_name();
+                let reason = reason.trim_start_matches("REVOCATION_REASON_");
+                let time = decode_time(time).map_err(|error| broken("certificate", error))?;
+                Some((parsed("certificate", reason)?, time))
+            }
+        };
         Ok(Self {
             counted,
             over_quota,
+            revoked,
         })
     }
 }
@@ -196,5 +209,20 @@ mod tests {
         assert_eq!(nowhere.counted, None);
         message.license_id = LicenseId::generate().to_string();
         assert!(RecordedCertificate::decode(&message, false).is_err());
+    }
+
+    #[test]
+    fn x_1_a_recorded_certificate_says_that_it_was_revoked() {
+        let mut message = san::Certificate::default();
+        message.set_revoke_reason(san::RevocationReason::KeyCompromise);
+        // The reason means nothing without a time.
+        let revoked = |message: &san::Certificate| {
+            RecordedCertificate::decode(message, false).map(|found| found.revoked)
+        };
+        assert_eq!(revoked(&message), Ok(None));
+        let time: Instant = "2026-03-01T00:00:00Z".parse().unwrap();
+        message.revoke_time = Some(encode_time(time));
+        let expected = (RevocationReason::KeyCompromise, time);
+        assert_eq!(revoked(&message), Ok(Some(expected)));
     }
 }

@@ -13,7 +13,7 @@ use licet_domain::{
     revocation::RevocationReason,
 };
 use licet_runtime::peer::{PeerChannel, PeerFault, outcome};
-use tonic::{Code, Response, Status};
+use tonic::{Code, Request, Response, Status, metadata::MetadataValue};
 use uuid::Uuid;
 
 use super::{
@@ -21,6 +21,11 @@ use super::{
     license::License,
     reading::absent,
 };
+
+/// The metadata key with the id of the licence that a call is about. A proxy before several instances can send
+/// all calls of a licence to the one that has it in memory; a call at another instance gets the same answer,
+/// later.
+pub const LICENSE_KEY: &str = "licet-license-id";
 
 /// The client of SanLicensing.
 #[derive(Clone)]
@@ -46,9 +51,8 @@ impl SanLicensing {
     /// # Errors
     /// NOT_FOUND, or no definite answer.
     pub async fn get_license(&self, id: LicenseId) -> Result<License, PeerFault> {
-        let request = san::GetLicenseRequest {
-            license_id: id.to_string(),
-        };
+        let license_id = id.to_string();
+        let request = about(&license_id.clone(), san::GetLicenseRequest { license_id });
         let mut client = LicenseServiceClient::new(self.channel.clone());
         let answer = outcome(client.get_license(request).await)?;
         let found = answer.license.ok_or_else(|| absent("license"))?;
@@ -66,28 +70,33 @@ impl SanLicensing {
     ) -> Result<Authorization, PeerFault> {
         let mut request = question.message().clone();
         request.request_id = request_id.to_string();
+        let request = about(&question.message().license_id, request);
         let answer = definite(self.issuance().authorize_issuance(request).await)?;
         Ok(answer.into())
     }
 
     /// Records a certificate with its reservation, or without it if the reservation is gone: a certificate
-    /// that exists must be recorded (SL-21).
+    /// that exists must be recorded (SL-21). `license_id` is the licence that it is expected to count in.
     ///
     /// # Errors
     /// The refusal, or no definite answer.
     pub async fn record(
         &self,
+        license_id: Option<LicenseId>,
         question: &RecordQuestion,
         request_id: Uuid,
     ) -> Result<RecordedCertificate, PeerFault> {
         let mut request = question.message().clone();
         request.request_id = request_id.to_string();
-        let answer = match definite(self.issuance().record_certificate(request.clone()).await) {
+        let license_id = license_id.map_or_else(String::new, |id| id.to_string());
+        let first = about(&license_id, request.clone());
+        let answer = match definite(self.issuance().record_certificate(first).await) {
             Err(PeerFault::Refused(refusal)) if is_about_reservation(&refusal) => {
                 request.reservation_id = String::new();
                 let without = Uuid::new_v5(&request_id, b"without reservation");
                 request.request_id = without.to_string();
-                definite(self.issuance().record_certificate(request).await)?
+                let second = about(&license_id, request);
+                definite(self.issuance().record_certificate(second).await)?
             }
             result => result?,
         };
@@ -110,6 +119,7 @@ impl SanLicensing {
             reservation_id: id.to_string(),
             request_id: request_id.to_string(),
         };
+        let request = about(&license_id.to_string(), request);
         refusal_or_none(outcome(self.issuance().release_reservation(request).await))
     }
 
@@ -131,8 +141,20 @@ impl SanLicensing {
             request_id: request_id.to_string(),
             ..san::RevokeCertificatesRequest::default()
         };
+        let request = about(&license_id.to_string(), request);
         refusal_or_none(outcome(self.issuance().revoke_certificates(request).await))
     }
+}
+
+/// A call about a licence; about none in particular if the id is empty.
+fn about<T>(license_id: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    if !license_id.is_empty()
+        && let Ok(value) = MetadataValue::try_from(license_id)
+    {
+        request.metadata_mut().insert(LICENSE_KEY, value);
+    }
+    request
 }
 
 /// Encodes a revocation reason.

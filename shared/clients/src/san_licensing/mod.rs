@@ -10,6 +10,6 @@ mod usage;
 pub use authorization::{
     Authorization, AuthorizeQuestion, RecordQuestion, RecordedCertificate, Signing,
 };
-pub use client::{SanLicensing, encode_reason};
+pub use client::{LICENSE_KEY, SanLicensing, encode_reason};
 pub use license::License;
 pub use usage::{Revocation, USAGE_CHANGED, revocations};

@@ -1,10 +1,14 @@
 //! The data of SanLicensing's usage events.
 
-use licet_domain::{clock::Instant, ids::CertificateId, revocation::RevocationReason};
+use licet_domain::{
+    clock::Instant,
+    ids::{AccountId, CertificateId},
+    revocation::RevocationReason,
+};
 use licet_runtime::{caller::Origin, follower::PeerEvent};
 use serde::Deserialize;
 
-use super::reading::broken;
+use super::reading::{broken, parsed};
 
 /// The type of the events about changed certificates and reservations of a licence.
 pub const USAGE_CHANGED: &str = "licet.sanlicensing.usage.changed.v1";
@@ -27,6 +31,8 @@ struct RevocationGroup {
 /// A revocation in a SAN licence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
+    /// The licence's account.
+    pub account_id: AccountId,
     /// The certificate's id in SanLicensing.
     pub certificate_id: CertificateId,
     /// The reason.
@@ -43,7 +49,9 @@ pub struct Revocation {
 /// A description of the invalid field.
 pub fn revocations(event: &PeerEvent) -> Result<Vec<Revocation>, String> {
     let data: Result<UsageChanged, _> = serde_json::from_str(&event.data);
-    let data = data.map_err(|error| broken(&format!("event {}", event.id), error))?;
+    let what = format!("event {}", event.id);
+    let data = data.map_err(|error| broken(&what, error))?;
+    let account_id = parsed(&what, &event.account_id)?;
     let each = data.revoked.into_iter().flat_map(|group| {
         let RevocationGroup {
             certificate_ids,
@@ -52,6 +60,7 @@ pub fn revocations(event: &PeerEvent) -> Result<Vec<Revocation>, String> {
         } = group;
         let ids = certificate_ids.into_iter();
         ids.map(move |certificate_id| Revocation {
+            account_id,
             certificate_id,
             reason,
             time: event.time,
@@ -68,6 +77,7 @@ mod tests {
     #[test]
     fn x_1_an_event_names_revoked_certificates_reason_and_caller() {
         let [one, two] = [CertificateId::generate(), CertificateId::generate()];
+        let account_id = AccountId::generate();
         let time = "2026-03-01T00:00:00Z".parse().unwrap();
         let data = serde_json::json!({
             "granted": [],
@@ -81,12 +91,14 @@ mod tests {
         });
         let mut event = PeerEvent {
             id: "evt_1".to_owned(),
+            account_id: account_id.to_string(),
             time,
             data: data.to_string(),
         };
         let found = revocations(&event).unwrap();
         let ids: Vec<_> = found.iter().map(|found| found.certificate_id).collect();
         assert_eq!(ids, [one, two]);
+        assert_eq!(found[1].account_id, account_id);
         assert_eq!(found[1].reason, RevocationReason::KeyCompromise);
         assert_eq!(found[1].time, time);
         let origin = &found[1].origin;
@@ -94,6 +106,11 @@ mod tests {
             (origin.caller.as_str(), origin.method.as_str()),
             ("security", "/m")
         );
+        let nobodys = PeerEvent {
+            account_id: String::new(),
+            ..event.clone()
+        };
+        assert!(revocations(&nobodys).is_err());
         event.data = "{}".to_owned();
         assert!(revocations(&event).is_err());
     }

@@ -4,34 +4,39 @@
 use std::{
     collections::BTreeMap,
     pin::Pin,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    ExecResult, QueryResult, QueryTrait, Statement, StreamTrait, TransactionOptions,
-    TransactionStream, TransactionTrait, UpdateMany, Values,
-    sea_query::{CommonTableExpression, Expr, Query, SubQueryStatement, UnionType, WithClause},
+    AccessMode, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExecResult, IsolationLevel,
+    QueryResult, QueryTrait, SqliteTransactionMode, Statement, StreamTrait, TransactionOptions,
+    UpdateMany,
+    sea_query::{
+        CommonTableExpression, Expr, InsertStatement, Query, SubQueryStatement, UnionType,
+        WithClause,
+    },
 };
 use sea_orm_migration::async_trait;
 use tokio::sync::OnceCell;
 
+use super::{
+    connection::{Connection, Rows, Transaction},
+    numbering::{LAST_NUMBER, Number, Numbering},
+    opening::{OPENING, built, opened},
+};
 use crate::{fault::Fault, seal::Seal};
 
 /// A transaction. It begins with its first statement. Every statement sees all earlier changes, batched
 /// ones included.
 #[derive(Debug)]
 pub struct Tx {
-    pool: DatabaseConnection,
+    connection: Connection,
     options: TransactionOptions,
-    transaction: OnceCell<DatabaseTransaction>,
+    transaction: OnceCell<Transaction>,
     batch: Mutex<Batch>,
-    /// Whether a statement failed. Nothing may follow: SQLite may have rolled back and would commit each
+    /// Why a statement failed. Nothing may follow: SQLite may have rolled back and would commit each
     /// further change by itself, and PostgreSQL reports success for the COMMIT of a failed transaction.
-    failed: AtomicBool,
+    failure: OnceLock<DbErr>,
     /// Digests by subject, for the event of the change.
     seals: Mutex<BTreeMap<String, String>>,
 }
@@ -40,6 +45,10 @@ pub struct Tx {
 struct Batch {
     opening: Option<SubQueryStatement>,
     changes: Vec<Change>,
+    /// The numbers that the last statement takes; only on PostgreSQL.
+    numbering: Option<Numbering>,
+    /// The changes that need those numbers, each of another table.
+    last: Vec<Change>,
 }
 
 #[derive(Debug)]
@@ -50,24 +59,54 @@ struct Change {
     must_change: bool,
 }
 
-/// The name of the opening change inside the first statement.
-const OPENING: &str = "opening";
+/// The options of a write transaction.
+pub(super) fn writing() -> TransactionOptions {
+    TransactionOptions {
+        isolation_level: None,
+        access_mode: None,
+        // The default takes the write lock midway, and then fails instead of waiting.
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+    }
+}
+
+/// The options of a read-only transaction, whose reads see one snapshot.
+pub(super) fn reading(backend: DbBackend) -> TransactionOptions {
+    // On SQLite every transaction reads one snapshot.
+    let (isolation_level, access_mode) = if backend == DbBackend::Postgres {
+        (
+            Some(IsolationLevel::RepeatableRead),
+            Some(AccessMode::ReadOnly),
+        )
+    } else {
+        (None, None)
+    };
+    TransactionOptions {
+        isolation_level,
+        access_mode,
+        sqlite_transaction_mode: None,
+    }
+}
 
 impl Tx {
-    pub(super) fn new(pool: DatabaseConnection, options: TransactionOptions) -> Self {
+    pub(super) fn new(connection: Connection, options: TransactionOptions) -> Self {
         Self {
-            pool,
+            connection,
             options,
             transaction: OnceCell::new(),
             batch: Mutex::default(),
-            failed: AtomicBool::new(false),
+            failure: OnceLock::new(),
             seals: Mutex::default(),
         }
     }
 
     /// Adds the seal of a written row to the transaction's next event.
     pub fn seal(&self, seal: Seal) {
-        self.seals().insert(seal.subject, seal.digest);
+        let placeholder = match &mut self.lock_batch().numbering {
+            Some(numbering) => numbering.digest(&seal.covered),
+            None => None,
+        };
+        let digest = placeholder.unwrap_or_else(|| seal.digest());
+        self.seals().insert(seal.subject, digest);
     }
 
     /// Takes the seals that no event contains yet.
@@ -118,12 +157,94 @@ impl Tx {
         .await
     }
 
+    /// Takes the next `count` numbers of a gapless series, in order; once in a transaction. `advance` adds `count`
+    /// to the row of the series and returns its new `last_number`.
+    ///
+    /// On PostgreSQL the last statement runs it, with the commit behind it in one round trip, so that others wait
+    /// for the row of the series during the commit only. Changes with a number must be made with [`Tx::last`].
+    ///
+    /// # Errors
+    /// When the database does not answer, or the transaction has taken numbers already.
+    pub async fn take_numbers(
+        &self,
+        advance: InsertStatement,
+        count: usize,
+    ) -> Result<Vec<Number>, DbErr> {
+        let count = i64::try_from(count).map_err(|error| DbErr::Custom(error.to_string()))?;
+        let backend = self.connection.get_database_backend();
+        let advance = backend.build(&advance);
+        if backend != DbBackend::Postgres {
+            let row = self.query_one_raw(advance).await?;
+            let row = row.ok_or_else(|| DbErr::Custom("a series returned no number".to_owned()))?;
+            let last: i64 = row.try_get("", LAST_NUMBER)?;
+            return Ok((last - count + 1..=last).map(Number::known).collect());
+        }
+        let mut batch = self.lock_batch();
+        if batch.numbering.is_some() {
+            let text = "a transaction takes numbers twice";
+            return Err(DbErr::Custom(text.to_owned()));
+        }
+        let (numbering, numbers) = Numbering::new(advance, count);
+        batch.numbering = Some(numbering);
+        Ok(numbers)
+    }
+
+    /// As [`Tx::later`], for a change that contains a number of the transaction, or refers to a row that does: the
+    /// last statement makes it. One change for each table; nothing later in the transaction sees it.
+    ///
+    /// # Errors
+    /// As [`Tx::later`], and for a second change of a table.
+    pub async fn last<E, Q>(&self, entity: E, change: Q) -> Result<(), DbErr>
+    where
+        E: EntityTrait,
+        Q: QueryTrait,
+        Q::QueryStatement: Into<SubQueryStatement>,
+    {
+        let change = Change {
+            table: entity.table_name(),
+            statement: change.into_query().into(),
+            must_change: false,
+        };
+        if !self.takes_numbers() {
+            return self.add_to_batch(change).await;
+        }
+        self.check_last(change.table)?;
+        let same_table = |waiting: &Change| waiting.table == change.table;
+        let is_batched = self.lock_batch().changes.iter().any(same_table);
+        if is_batched {
+            self.write_batch().await?;
+        }
+        self.lock_batch().last.push(change);
+        Ok(())
+    }
+
+    /// Whether the last statement takes numbers.
+    pub(crate) fn takes_numbers(&self) -> bool {
+        self.lock_batch().numbering.is_some()
+    }
+
+    /// Fails if the last statement changes the table: a statement changes each table once.
+    fn check_last(&self, table: &str) -> Result<(), DbErr> {
+        if self
+            .lock_batch()
+            .last
+            .iter()
+            .any(|last| last.table == table)
+        {
+            return Err(DbErr::Custom(format!(
+                "the last statement of a transaction already changes {table}"
+            )));
+        }
+        Ok(())
+    }
+
     async fn add_to_batch(&self, change: Change) -> Result<(), DbErr> {
-        if self.pool.get_database_backend() != DbBackend::Postgres {
+        if self.connection.get_database_backend() != DbBackend::Postgres {
             self.write_batch().await?;
             let written = write(self.transaction().await?, change).await;
             return self.checked(written);
         }
+        self.check_last(change.table)?;
         // Parts of one statement do not see each other and run in any order, so each table appears once.
         let same_table = |waiting: &Change| waiting.table == change.table;
         let is_repeated = self.lock_batch().changes.iter().any(same_table);
@@ -138,13 +259,13 @@ impl Tx {
     ///
     /// # Errors
     /// If the transaction has begun, because reads must then use it.
-    pub fn before(&self) -> Result<&DatabaseConnection, Fault> {
+    pub fn before(&self) -> Result<&Connection, Fault> {
         if self.transaction.initialized() {
             return Err(Fault::internal(
                 "a read before a transaction that has already begun",
             ));
         }
-        Ok(&self.pool)
+        Ok(&self.connection)
     }
 
     /// Makes this change the transaction's first; on PostgreSQL it becomes a part of the first statement.
@@ -162,15 +283,40 @@ impl Tx {
     }
 
     pub(super) async fn commit(self) -> Result<(), DbErr> {
+        let numbering = self.lock_batch().numbering.take();
+        if let Some(numbering) = numbering {
+            return self.commit_numbered(&numbering).await;
+        }
         if self.transaction.initialized() {
             self.write_batch().await?;
         } else {
-            return write_all(&self.pool, self.take_batch()).await;
+            return write_all(&self.connection, self.take_batch()).await;
         }
         match self.transaction.into_inner() {
             Some(transaction) => transaction.commit().await,
             None => Ok(()),
         }
+    }
+
+    /// Takes the numbers, makes the changes that wait, and commits, in one round trip.
+    async fn commit_numbered(self, numbering: &Numbering) -> Result<(), DbErr> {
+        let is_conditional = |change: &Change| change.must_change;
+        let any_conditional = self.lock_batch().changes.iter().any(is_conditional);
+        if any_conditional {
+            self.write_batch().await?;
+        }
+        let last = std::mem::take(&mut self.lock_batch().last);
+        let changes = last.into_iter().chain(self.take_batch());
+        let changes: Vec<_> = changes
+            .map(|change| built(change.statement, DbBackend::Postgres))
+            .collect();
+        let message = numbering.message(&changes)?;
+        let transaction = self.transaction().await?;
+        let committed = transaction.execute_unprepared(&message).await;
+        self.checked(committed)?;
+        // Everything is committed. Dropping the transaction queues a ROLLBACK of the empty one that the message began;
+        // the pool sends it with its ping when the connection comes back.
+        Ok(())
     }
 
     pub(super) async fn rollback(self) -> Result<(), DbErr> {
@@ -180,29 +326,20 @@ impl Tx {
         }
     }
 
-    async fn transaction(&self) -> Result<&DatabaseTransaction, DbErr> {
-        if self.failed.load(Ordering::Relaxed) {
-            return Err(DbErr::Custom(
-                "an earlier statement of the transaction failed".to_owned(),
-            ));
+    async fn transaction(&self) -> Result<&Transaction, DbErr> {
+        if let Some(failure) = self.failure.get() {
+            tracing::debug!("a statement follows a failed one of its transaction");
+            return Err(failure.clone());
         }
-        self.transaction.get_or_try_init(|| self.begin()).await
-    }
-
-    /// In its own task: if it were cancelled during BEGIN, the driver would not know of the transaction, and
-    /// later changes on the connection would never be committed.
-    async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let (pool, options) = (self.pool.clone(), self.options);
-        let begin = tokio::spawn(async move { pool.begin_with_options(options).await });
-        begin
-            .await
-            .map_err(|error| DbErr::Custom(error.to_string()))?
+        let begin = || self.connection.begin(self.options);
+        self.transaction.get_or_try_init(begin).await
     }
 
     /// Remembers a failure: no statement and no commit may follow it.
     fn checked<T>(&self, result: Result<T, DbErr>) -> Result<T, DbErr> {
-        if result.is_err() {
-            self.failed.store(true, Ordering::Relaxed);
+        if let Err(error) = &result {
+            // The first failure is the cause of all others.
+            let _ = self.failure.set(error.clone());
         }
         result
     }
@@ -212,7 +349,8 @@ impl Tx {
     }
 
     fn take_batch(&self) -> Vec<Change> {
-        let Batch { opening, changes } = std::mem::take(&mut *self.lock_batch());
+        let mut batch = self.lock_batch();
+        let (opening, changes) = (batch.opening.take(), std::mem::take(&mut batch.changes));
         let opening = opening.map(|statement| Change {
             table: OPENING,
             statement,
@@ -228,7 +366,7 @@ impl Tx {
 
     /// Writes the batch, and returns the transaction and the statement to run in it: `statement`, with the
     /// opening change included if it is the first.
-    async fn next(&self, statement: Statement) -> Result<(&DatabaseTransaction, Statement), DbErr> {
+    async fn next(&self, statement: Statement) -> Result<(&Transaction, Statement), DbErr> {
         if !self.lock_batch().changes.is_empty() {
             self.write_batch().await?;
         }
@@ -306,66 +444,10 @@ async fn write(connection: &impl ConnectionTrait, change: Change) -> Result<(), 
     Ok(())
 }
 
-fn built(change: SubQueryStatement, backend: DbBackend) -> Statement {
-    match change {
-        SubQueryStatement::InsertStatement(insert) => backend.build(&insert),
-        SubQueryStatement::UpdateStatement(update) => backend.build(&update),
-        SubQueryStatement::DeleteStatement(delete) => backend.build(&delete),
-        SubQueryStatement::WithStatement(with) => backend.build(&with),
-        SubQueryStatement::SelectStatement(select) => backend.build(&select),
-    }
-}
-
-/// Prepends the opening change to a statement; its parameters follow the statement's own.
-fn opened(opening: SubQueryStatement, statement: Statement) -> Statement {
-    let opening = built(opening, statement.db_backend);
-    let mut values = statement.values.map_or(Vec::new(), |values| values.0);
-    let part = renumbered(&opening.sql, values.len());
-    values.extend(opening.values.map_or(Vec::new(), |values| values.0));
-    let text = without_comments(&statement.sql);
-    let sql = if let Some(rest) = text.strip_prefix("WITH RECURSIVE ") {
-        format!("WITH RECURSIVE {OPENING} AS ({part}), {rest}")
-    } else if let Some(rest) = text.strip_prefix("WITH ") {
-        format!("WITH {OPENING} AS ({part}), {rest}")
-    } else {
-        format!("WITH {OPENING} AS ({part}) {text}")
-    };
-    Statement {
-        sql,
-        values: Some(Values(values)),
-        ..statement
-    }
-}
-
-/// Skips leading comments; SQL files begin with them.
-fn without_comments(sql: &str) -> &str {
-    let mut text = sql.trim_start();
-    while let Some(comment) = text.strip_prefix("--") {
-        let (_, rest) = comment.split_once('\n').unwrap_or_default();
-        text = rest.trim_start();
-    }
-    text
-}
-
-/// Shifts parameter numbers by `before`. sea-query writes no `$` elsewhere.
-fn renumbered(sql: &str, before: usize) -> String {
-    let mut parts = sql.split('$');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|next: char| !next.is_ascii_digit());
-        let (number, rest) = part.split_at(end.unwrap_or(part.len()));
-        let number = number
-            .parse()
-            .map_or(before, |number: usize| number + before);
-        text += &format!("${number}{rest}");
-    }
-    text
-}
-
 #[async_trait::async_trait]
 impl ConnectionTrait for Tx {
     fn get_database_backend(&self) -> DbBackend {
-        self.pool.get_database_backend()
+        self.connection.get_database_backend()
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
@@ -394,10 +476,10 @@ impl ConnectionTrait for Tx {
 }
 
 impl StreamTrait for Tx {
-    type Stream<'a> = TransactionStream<'a>;
+    type Stream<'a> = Rows<'a>;
 
     fn get_database_backend(&self) -> DbBackend {
-        self.pool.get_database_backend()
+        self.connection.get_database_backend()
     }
 
     fn stream_raw<'a>(
@@ -406,57 +488,8 @@ impl StreamTrait for Tx {
     ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + Send + 'a>> {
         Box::pin(async move {
             let (transaction, statement) = self.next(statement).await?;
-            let result = transaction.stream_raw(statement).await;
+            let result = transaction.stream(statement).await;
             self.checked(result)
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use sea_orm::sea_query::Alias;
-
-    use super::*;
-
-    fn opening() -> SubQueryStatement {
-        let insert = Query::insert()
-            .into_table(Alias::new("record"))
-            .columns([Alias::new("id"), Alias::new("word")])
-            .values_panic([1.into(), "once".into()])
-            .to_owned();
-        insert.into()
-    }
-
-    #[test]
-    fn the_opening_is_part_of_the_first_statement() {
-        const PART: &str = "opening AS (INSERT INTO \"record\" (\"id\", \"word\") VALUES";
-        for (first, expected) in [
-            (
-                "SELECT a FROM b WHERE c = $1 AND d = $2 FOR UPDATE",
-                format!("WITH {PART} ($3, $4)) SELECT a FROM b WHERE c = $1 AND d = $2 FOR UPDATE"),
-            ),
-            (
-                "-- What it is for,\n-- in two lines.\nWITH e AS (SELECT $1 + $2) SELECT * FROM e",
-                format!("WITH {PART} ($3, $4)), e AS (SELECT $1 + $2) SELECT * FROM e"),
-            ),
-            (
-                "WITH RECURSIVE e (n) AS (SELECT $1) SELECT $2 FROM e",
-                format!("WITH RECURSIVE {PART} ($3, $4)), e (n) AS (SELECT $1) SELECT $2 FROM e"),
-            ),
-        ] {
-            let values = [5.into(), 6.into()];
-            let first = Statement::from_sql_and_values(DbBackend::Postgres, first, values);
-            let statement = opened(opening(), first);
-            assert_eq!(statement.sql, expected);
-            let values = statement.values.unwrap().0;
-            assert_eq!(values, [5.into(), 6.into(), 1.into(), "once".into()]);
-        }
-    }
-
-    #[test]
-    fn parameters_are_renumbered() {
-        assert_eq!(renumbered("($1, $12)", 10), "($11, $22)");
-        assert_eq!(renumbered("$1", 0), "$1");
-        assert_eq!(renumbered("NULL", 3), "NULL");
     }
 }

@@ -17,6 +17,7 @@ use super::{
     step::{Next, NextStep, Operation, Step, StoredStep},
 };
 use crate::{
+    clock::real_now,
     database::{Database, Tx, Work},
     fault::Fault,
     status::encode_refusal,
@@ -157,15 +158,16 @@ struct Apply<'a, S: Step> {
 impl<S: Step> Apply<'_, S> {
     /// Locks the operation if the step is still due.
     async fn lock(&self, tx: &Tx) -> Result<bool, Fault> {
-        let locked = row::Entity::find_by_id(&self.row.operation_id)
-            .select_only()
-            .column(row::Column::Version)
-            .filter(row::Column::Version.eq(self.row.version))
-            .filter(is_running())
-            .lock_exclusive()
-            .into_tuple::<i64>()
-            .one(tx)
-            .await?;
+        let locked =
+            row::Entity::find_by_id((self.row.account_id.clone(), self.row.operation_id.clone()))
+                .select_only()
+                .column(row::Column::Version)
+                .filter(row::Column::Version.eq(self.row.version))
+                .filter(is_running())
+                .lock_exclusive()
+                .into_tuple::<i64>()
+                .one(tx)
+                .await?;
         Ok(locked.is_some())
     }
 }
@@ -186,6 +188,7 @@ impl<S: Step> Work for Apply<'_, S> {
         let ended = |state: State, result| row::Model {
             state: state.as_str().to_owned(),
             ended_us: Some(self.now.as_micros()),
+            due_us: real_now().as_micros(),
             result: Some(result),
             version: read.version + 1,
             attempts: 0,

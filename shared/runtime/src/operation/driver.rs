@@ -5,16 +5,21 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use licet_domain::{clock::Clock, ids::OperationId};
-use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, QuerySelect, Set, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, Set,
+    Statement,
+};
 
 use super::{
     attempt::{StepAttempt, StepContext},
     record::{
-        Ending, HEAD_START, OperationHandle, State, View, not_cancellable, real_after, row, save,
+        Ending, HEAD_START, ID_ALONE, OperationHandle, State, View, by_id, not_cancellable,
+        not_kept, real_after, row, save,
     },
     registry::{self, AnyStep, Registry},
 };
 use crate::{
+    all_accounts::AllAccounts,
     caller::Call,
     clock::real_now,
     database::{Database, Tx, Work},
@@ -76,7 +81,8 @@ impl<P: Send + Sync + 'static> Operations<P> {
     /// # Errors
     /// OPERATION_NOT_CANCELLABLE if it is done, or if its step cannot be undone.
     pub async fn cancel(&self, tx: &Tx, view: &View) -> Result<(), Fault> {
-        let row = row::Entity::find_by_id(view.operation_id.to_string())
+        let key = (view.account_id.to_string(), view.operation_id.to_string());
+        let row = row::Entity::find_by_id(key)
             .lock_exclusive()
             .one(tx)
             .await?
@@ -85,7 +91,7 @@ impl<P: Send + Sync + 'static> Operations<P> {
             })?;
         match row.state()? {
             State::Running => {}
-            State::Refused => return Ok(()),
+            State::Refused => return keep_on(tx, &row).await,
             State::Done => return Err(not_cancellable(&View::try_from(row)?).into()),
         }
         let (step, due) = self.read(&row)?;
@@ -129,10 +135,10 @@ impl<P: Send + Sync + 'static> Operations<P> {
     }
 
     async fn load(&self, id: OperationId) -> Result<row::Model, Fault> {
-        row::Entity::find_by_id(id.to_string())
-            .one(self.context.database.read_alone())
-            .await?
-            .ok_or_else(|| Fault::internal(format!("operation {id} does not exist")))
+        let reads = AllAccounts::new(self.context.database.read_alone(), ID_ALONE);
+        let found = by_id(id).one(&reads).await?;
+        // It may have been deleted just after its request was repeated.
+        Ok(found.ok_or_else(|| not_kept(id))?)
     }
 
     /// Drives an operation until it ends or a peer gives no definite answer.
@@ -204,6 +210,19 @@ impl<P: Send + Sync + 'static> Operations<P> {
     }
 }
 
+/// The replay record of a cancellation refers to a refused operation: it is kept as long as that record.
+async fn keep_on(tx: &Tx, row: &row::Model) -> Result<(), Fault> {
+    let columns = row::ActiveModel {
+        due_us: Set(real_now().as_micros()),
+        ..Default::default()
+    };
+    let update = row::Entity::update_many()
+        .set(columns)
+        .filter(row::Column::AccountId.eq(&row.account_id))
+        .filter(row::Column::OperationId.eq(&row.operation_id));
+    Ok(tx.later(row::Entity, update).await?)
+}
+
 /// The result of driving an operation.
 struct DriveResult {
     ending: Ending,
@@ -266,7 +285,8 @@ async fn list_due(tx: &Tx, all: bool) -> Result<Vec<OperationId>, Fault> {
          ORDER BY due_us LIMIT 256",
         [horizon.into()],
     );
-    let rows = DueRow::find_by_statement(statement).all(tx).await?;
+    let everyone = AllAccounts::new(tx, "operations of any account may be due");
+    let rows = DueRow::find_by_statement(statement).all(&everyone).await?;
     rows.into_iter()
         .map(|row| row.operation_id.parse().map_err(Fault::internal))
         .collect()

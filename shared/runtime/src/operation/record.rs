@@ -1,8 +1,12 @@
 //! The stored row of an operation and the view that clients see. A row is saved only if it is still at
 //! the version that was read.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use chrono::TimeDelta;
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, OperationId},
@@ -10,14 +14,21 @@ use licet_domain::{
     worded,
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, UpdateMany,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set, UpdateMany,
     sea_query::Expr,
 };
 use uuid::Uuid;
 
 use crate::{
-    caller::Caller, clock::real_now, database::Tx, fault::Fault, page::Page,
-    status::decode_refusal, stored::in_scope,
+    all_accounts::AllAccounts,
+    caller::Caller,
+    clock::real_now,
+    database::Tx,
+    fault::Fault,
+    page::Page,
+    retention::{REPLAY_DAYS, horizon},
+    status::decode_refusal,
+    stored::in_scope,
 };
 
 pub(super) mod row {
@@ -28,16 +39,19 @@ pub(super) mod row {
     #[sea_orm(table_name = "operation")]
     pub(in crate::operation) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
+        pub account_id: String,
+        #[sea_orm(primary_key, auto_increment = false)]
         pub operation_id: String,
         pub kind: String,
         pub resource_id: String,
-        pub account_id: String,
         pub state: String,
         pub step: String,
         pub state_json: String,
         pub version: i64,
         pub accepted_us: i64,
         pub ended_us: Option<i64>,
+        /// Real time: when the next attempt is due; once it has ended, from when it is kept
+        /// [`crate::retention::REPLAY_DAYS`] longer.
         pub due_us: i64,
         pub attempts: i32,
         pub last_error: String,
@@ -133,8 +147,12 @@ pub(super) const HEAD_START: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// OPERATION_IN_PROGRESS with the running operation's id.
-pub async fn refuse_if_running(tx: &Tx, resource_id: &str) -> Result<(), Fault> {
-    match find_running(tx, resource_id).await? {
+pub async fn refuse_if_running(
+    tx: &Tx,
+    account_id: AccountId,
+    resource_id: &str,
+) -> Result<(), Fault> {
+    match find_running(tx, account_id, resource_id).await? {
         Some(view) => Err(Fault::operation_in_progress(
             resource_id,
             &view.operation_id.to_string(),
@@ -170,12 +188,17 @@ pub(super) fn is_running() -> Expr {
     Expr::cust("state = 'RUNNING'")
 }
 
-/// The operation that runs on a resource, if any.
+/// The operation that runs on a resource of the account, if any.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn find_running(tx: &Tx, resource_id: &str) -> Result<Option<View>, Fault> {
+pub async fn find_running(
+    tx: &Tx,
+    account_id: AccountId,
+    resource_id: &str,
+) -> Result<Option<View>, Fault> {
     row::Entity::find()
+        .filter(row::Column::AccountId.eq(account_id.to_string()))
         .filter(row::Column::ResourceId.eq(resource_id))
         .filter(is_running())
         .one(tx)
@@ -184,16 +207,24 @@ pub async fn find_running(tx: &Tx, resource_id: &str) -> Result<Option<View>, Fa
         .transpose()
 }
 
-/// The operations that run on these resources, by resource id, in one query.
+/// The operations that run on these resources, each with its account, by resource id, in one query.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn list_running(
     tx: &Tx,
-    resource_ids: &[String],
+    resources: &[(AccountId, String)],
 ) -> Result<BTreeMap<String, View>, Fault> {
+    if resources.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let accounts: BTreeSet<_> = resources
+        .iter()
+        .map(|(account, _)| account.to_string())
+        .collect();
     let rows = row::Entity::find()
-        .filter(row::Column::ResourceId.is_in(resource_ids))
+        .filter(row::Column::AccountId.is_in(accounts))
+        .filter(row::Column::ResourceId.is_in(resources.iter().map(|(_, id)| id)))
         .filter(is_running())
         .all(tx)
         .await?;
@@ -207,11 +238,18 @@ pub async fn list_running(
 /// # Errors
 /// NOT_FOUND.
 pub async fn get(tx: &Tx, caller: &Caller, id: OperationId) -> Result<View, Fault> {
-    let row = row::Entity::find_by_id(id.to_string())
-        .filter(in_scope(&caller.accounts, row::Column::AccountId))
-        .one(tx)
-        .await?;
-    row.ok_or_else(|| not_found("operation", id))?.try_into()
+    let found = by_id(id).filter(in_scope(&caller.accounts, row::Column::AccountId));
+    let row = found.one(&AllAccounts::new(tx, ID_ALONE)).await?;
+    row.ok_or_else(|| not_kept(id))?.try_into()
+}
+
+/// NOT_FOUND, with the real time since when operations are kept that have ended.
+pub(super) fn not_kept(id: OperationId) -> Refusal {
+    let refusal = not_found("operation", id);
+    match horizon(REPLAY_DAYS, TimeDelta::zero()) {
+        Some(since) => refusal.with("kept_since", since),
+        None => refusal,
+    }
 }
 
 /// As [`get`]; `None` once it has ended.
@@ -246,7 +284,7 @@ pub async fn list(
         .filter(wanted)
         .order_by_desc(row::Column::OperationId)
         .limit(page.limit())
-        .all(tx)
+        .all(&AllAccounts::new(tx, "operators list operations"))
         .await?;
     let (rows, next) = page.finish(rows, |row| vec![row.operation_id.clone()]);
     Ok((
@@ -255,6 +293,14 @@ pub async fn list(
             .collect::<Result<_, _>>()?,
         next,
     ))
+}
+
+/// Why an operation is looked up over all accounts.
+pub(super) const ID_ALONE: &str = "an operation's id without its account";
+
+/// The operation whose account is not known.
+pub(super) fn by_id(id: OperationId) -> Select<row::Entity> {
+    row::Entity::find().filter(row::Column::OperationId.eq(id.to_string()))
 }
 
 pub(super) fn real_after(pause: Duration) -> i64 {
@@ -269,6 +315,7 @@ pub(super) fn save(read: &row::Model, columns: row::ActiveModel) -> UpdateMany<r
             version: Set(read.version + 1),
             ..columns
         })
+        .filter(row::Column::AccountId.eq(&read.account_id))
         .filter(row::Column::OperationId.eq(&read.operation_id))
         .filter(row::Column::Version.eq(read.version))
         .filter(is_running())

@@ -81,7 +81,7 @@ pub enum Next<O: Operation> {
     Step(NextStep<O>),
     /// The operation is done. Its request and every repeat of it return this.
     Done(O::Output),
-    /// The operation is refused and nothing of it remains.
+    /// The operation is refused, and its changes are undone. Its request and every repeat of it return this.
     Refused(Refusal),
 }
 

@@ -136,7 +136,11 @@ impl Bench<'_> {
     }
 
     /// Copies an account many times.
-    async fn accounts(&self, place: &Place, model: &str) -> Result<Vec<String>, Trouble> {
+    pub(super) async fn accounts(
+        &self,
+        place: &Place,
+        model: &str,
+    ) -> Result<Vec<String>, Trouble> {
         let ids: Vec<_> = (0..MANY_ACCOUNTS)
             .map(|_| AccountId::generate().to_string())
             .collect();
@@ -145,7 +149,7 @@ impl Bench<'_> {
     }
 
     /// Copies a new quote many times, for these accounts.
-    async fn quotes(
+    pub(super) async fn quotes(
         &self,
         place: &Place,
         billing: &Commerce,

@@ -84,8 +84,8 @@ impl LicenseHistory {
         returns.take(5).collect()
     }
 
-    /// The day from `start`: usage in its last microsecond, and the peak over every instant at which a
-    /// certificate or a term begins or ends.
+    /// The day from `start`: the usage in its last microsecond, and the highest usage. It looks at the day's
+    /// start, and at each instant at which a certificate begins or ends or a term begins.
     pub fn day(&self, start: Instant) -> ExpectedDay {
         let end = micros_later(start, DAY_MICROS);
         let last = self.usage(micros_later(end, -1));

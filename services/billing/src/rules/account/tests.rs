@@ -100,11 +100,12 @@ fn owing_up_to_the_limit() {
 fn overdue_beyond_the_grace() {
     let first = FirstDue {
         invoice_id: InvoiceId::generate(),
-        number: 7,
+        number: DocumentNumber::sample(7),
         due_time: at("2026-03-01T00:00:00Z"),
     };
-    let charge =
-        |accepted: &str| on_terms(10_000, 4_000).check_charge(usd(1), Some(first), at(accepted));
+    let charge = |accepted: &str| {
+        on_terms(10_000, 4_000).check_charge(usd(1), Some(first.clone()), at(accepted))
+    };
     assert!(charge("2026-02-01T00:00:00Z").is_ok());
     assert!(charge("2026-03-06T00:00:00Z").is_ok());
     let refused = charge("2026-03-06T00:00:00.000001Z").unwrap_err();

@@ -21,6 +21,7 @@ use crate::rules::{
     charge::{Invoice, Quote},
     item::{Item, ItemKind, Pricing},
     ledger::Entry,
+    numbers::DocumentNumber,
     prices::{PriceList, Prices},
     quote::{ComputedQuote, Line, PriceBasis, compute},
 };
@@ -309,9 +310,10 @@ impl Books {
             assert_eq!(preview.due_time, Some(shifted(self.now, net)));
         }
         self.quotes[place].quote.invoice_id = Some(invoice_id);
+        let number = i64::try_from(self.invoices.len() + 1).ok();
         self.invoices.push(Invoice {
             invoice_id: Some(invoice_id),
-            number: i64::try_from(self.invoices.len() + 1).ok(),
+            number: number.map(DocumentNumber::sample),
             ..preview
         });
         Ok(())
@@ -325,7 +327,7 @@ impl Books {
         let first = open.min_by_key(|it| (it.due_time, it.invoice_id))?;
         Some(FirstDue {
             invoice_id: first.invoice_id?,
-            number: first.number?,
+            number: first.number.clone()?,
             due_time: first.due_time?,
         })
     }

@@ -74,7 +74,7 @@ pub(super) fn describe(item: &Item) -> String {
         ItemKind::Certificate => "Certificate",
         ItemKind::Domain => "Further domain",
         ItemKind::WildcardDomain => "Further wildcard domain",
-        ItemKind::WildcardDifference => "Wildcard domain in a domain's place",
+        ItemKind::WildcardDifference => "Wildcard domain instead of a domain",
         ItemKind::AdditionalLicense => "Additional licence",
         ItemKind::SanQuota => "SAN quota",
         ItemKind::SanQuotaIncrease => "SAN quota increase",

@@ -23,7 +23,7 @@ pub(crate) struct RefundClaim {
     pub(crate) account_id: AccountId,
     /// The term.
     pub(crate) subject: Subject,
-    /// When its use began; `None`: never issued.
+    /// When its use began; `None`: no certificate was active in it.
     pub(crate) first_issuance: Option<Instant>,
 }
 
@@ -70,7 +70,7 @@ impl TermHistory<'_> {
         };
         for invoice in self.invoices {
             let is_newer = match last.last_invoice {
-                Some(number) => invoice.number > Some(number),
+                Some(number) => number_of(invoice) > Some(number),
                 None => invoice.issued > last.decided,
             };
             let uncredited = invoice.total.checked_sub(invoice.credited)?;
@@ -227,7 +227,12 @@ fn plan_free(invoices: &[Invoice]) -> Result<(Vec<InvoiceCredit>, Money), Refusa
 }
 
 fn last_number(invoices: &[Invoice]) -> Option<i64> {
-    invoices.iter().filter_map(|invoice| invoice.number).max()
+    invoices.iter().filter_map(number_of).max()
+}
+
+/// Its place in the series: a store has one seller.
+fn number_of(invoice: &Invoice) -> Option<i64> {
+    invoice.number.as_ref().map(|it| it.number)
 }
 
 /// ISSUANCE_OUTSIDE_TERM unless the first use is within the term.
@@ -253,7 +258,7 @@ mod tests {
     use licet_domain::ids::{InvoiceId, QuoteId, RefundId};
 
     use super::*;
-    use crate::rules::refund_policy::RefundCount;
+    use crate::rules::{numbers::DocumentNumber, refund_policy::RefundCount};
 
     fn at(text: &str) -> Instant {
         text.parse().unwrap()
@@ -266,7 +271,7 @@ mod tests {
     fn invoice(number: i64, issued: &str) -> Invoice {
         Invoice {
             invoice_id: Some(InvoiceId::generate()),
-            number: Some(number),
+            number: Some(DocumentNumber::sample(number)),
             account_id: AccountId::generate(),
             quote_id: QuoteId::generate(),
             subject: None,

@@ -3,6 +3,6 @@ SELECT CASE WHEN entry.entry_us < $2 THEN NULL ELSE entry.kind END AS kind, post
     CAST(SUM(posting.amount_minor / 4294967296) AS BIGINT) AS high,
     CAST(SUM(posting.amount_minor % 4294967296) AS BIGINT) AS low
 FROM ledger_entry AS entry
-JOIN posting ON posting.entry_id = entry.entry_id
+JOIN posting ON posting.account_id = entry.account_id AND posting.entry_id = entry.entry_id
 WHERE entry.account_id = $1 AND entry.entry_us < $3
 GROUP BY 1, 2

@@ -70,7 +70,7 @@ impl Desk {
         Ok(())
     }
 
-    /// To the microsecond before something changes by time alone, that of it, or the one after.
+    /// Moves the clock to an instant at which time alone changes something, or to the microsecond before or after it.
     fn pass_to_an_edge(&mut self, dice: &mut Dice) -> Done {
         let days = |days: i64| days * DAY_US;
         let (from, until) = self.model.renewable();

@@ -78,7 +78,7 @@ pub(super) enum UnderWay {
     Renewal {
         accepted: Instant,
         term: Box<OrderTerm>,
-        /// The servers that were registered when it was accepted.
+        /// The servers that were registered when the renewal was accepted.
         known: BTreeSet<usize>,
         foretold: Box<oracle::Term>,
         paid: Charge,

@@ -1,7 +1,7 @@
 //! Authorisations, and the reservations that grants create (SL-12).
 
 use licet_domain::{
-    ids::{LicenseId, ReservationId},
+    ids::ReservationId,
     refusal::{Reason, Refusal},
 };
 use licet_runtime::caller::Origin;
@@ -25,16 +25,17 @@ impl Plan {
         origin: &Origin,
         command: &Authorize,
     ) -> Result<Decision, Refusal> {
-        let (license_id, request) = (holdings.limits().license_id, &command.request);
-        if let Some(first) = self.records.decisions.get(&request.id) {
-            if first.fingerprint != command.fingerprint || first.license_id != license_id {
+        let (license, request) = (holdings.limits().key(), &command.request);
+        let key = (license.account_id, request.id);
+        if let Some(first) = self.records.decisions.get(&key) {
+            if first.fingerprint != command.fingerprint || first.license_id != license.id {
                 return Err(request_id_reused(origin));
             }
             return Ok(first.decision.clone());
         }
         let decision = authorize(holdings, request);
         let new = NewDecision {
-            license_id,
+            license,
             id: request.id,
             version: holdings.version.number,
             fingerprint: command.fingerprint,
@@ -44,9 +45,9 @@ impl Plan {
         };
         self.records
             .decisions
-            .insert(request.id, DecisionRecord::from(&new));
+            .insert(key, DecisionRecord::from(&new));
         self.decisions.push(new);
-        let change = self.change(license_id, origin);
+        let change = self.change(license.id, origin);
         if decision.is_granted() {
             change.granted.push(ReservationId::from_uuid(request.id));
         } else {
@@ -62,8 +63,8 @@ impl Plan {
         origin: &Origin,
         Release { id }: Release,
     ) -> Result<Reservation, Refusal> {
-        let license_id = holdings.limits().license_id;
-        let mut reservation = self.records.reservation(license_id, id)?;
+        let license = holdings.limits().key();
+        let mut reservation = self.records.reservation(license, id)?;
         match reservation.state(holdings.as_of()) {
             ReservationState::Released => {
                 return Err(reservation.spent("it was already released"));
@@ -77,7 +78,7 @@ impl Plan {
         }
         holdings.release(id.uuid());
         self.close(holdings, id, ReservationProgress::Released);
-        self.change(license_id, origin).released.push(id);
+        self.change(license.id, origin).released.push(id);
         reservation.progress = ReservationProgress::Released;
         Ok(reservation)
     }
@@ -89,8 +90,7 @@ impl Plan {
         holdings: &mut Holdings,
         id: ReservationId,
     ) -> Result<(), Refusal> {
-        let license_id: LicenseId = holdings.limits().license_id;
-        let reservation = self.records.reservation(license_id, id)?;
+        let reservation = self.records.reservation(holdings.limits().key(), id)?;
         match reservation.progress {
             ReservationProgress::Recorded => {
                 Err(reservation.spent("it was already used to record another certificate"))
@@ -104,13 +104,14 @@ impl Plan {
     }
 
     fn close(&mut self, holdings: &Holdings, id: ReservationId, progress: ReservationProgress) {
-        if let Some(first) = self.records.decisions.get_mut(&id.uuid()) {
+        let key = (holdings.limits().account_id, id.uuid());
+        if let Some(first) = self.records.decisions.get_mut(&key) {
             first.progress = Some(progress);
         }
         // The last end of a round replaces earlier ones: a statement may change a row only once.
-        self.closed.retain(|closed| closed.id != id.uuid());
+        self.closed.retain(|closed| closed.key != key);
         self.closed.push(ClosedDecision {
-            id: id.uuid(),
+            key,
             version: holdings.version.number,
             progress,
             time: holdings.as_of(),

@@ -29,6 +29,11 @@ pub(crate) struct IssuanceRequest {
     pub(crate) clock: Instant,
 }
 
+/// The violation of a `not_after_time` that is over. Names the time, because the suite's clock may be ahead.
+pub(crate) fn must_end_after(now: Instant) -> String {
+    format!("must be after now, which is {now} here")
+}
+
 impl IssuanceRequest {
     /// The first instant at which the certificate no longer counts: notAfter includes its second (RFC 5280,
     /// 4.1.2.5).

@@ -2,5 +2,6 @@
 UPDATE certificate
 SET license_id = allocated.license_id, version = allocated.version, allocate_us = allocated.allocate_us
 FROM {allocated}
-WHERE certificate.certificate_id = allocated.certificate_id
+WHERE certificate.account_id = allocated.account_id
+    AND certificate.certificate_id = allocated.certificate_id
     AND COALESCE(certificate.license_id, '') = allocated.from_license_id

@@ -3,12 +3,14 @@ SELECT decision.license_id, decision.decision_id, decision.state, decision.names
     decision.until_us
 FROM {wanted}
 JOIN decision
-    ON decision.license_id = wanted.license_id AND decision.state = 'GRANTED'
-    AND decision.expire_us > wanted.as_of_us
+    ON decision.account_id = wanted.account_id AND decision.license_id = wanted.license_id
+    AND decision.state = 'GRANTED' AND decision.expire_us > wanted.as_of_us
 WHERE wanted.version = 0
 UNION ALL
 SELECT decision.license_id, decision.decision_id, decision.state, decision.names, decision.expire_us,
     decision.until_us
 FROM {wanted}
-JOIN decision ON decision.license_id = wanted.license_id AND decision.version > wanted.version
+JOIN decision
+    ON decision.account_id = wanted.account_id AND decision.license_id = wanted.license_id
+    AND decision.version > wanted.version
 WHERE wanted.version > 0 AND decision.state <> 'DENIED'

@@ -1,7 +1,7 @@
 WITH moved AS (
     DELETE FROM outbox
-    USING json_to_recordset($1::json) AS given(id BIGINT, position BIGINT, hash TEXT)
-    WHERE outbox.id = given.id
+    USING json_to_recordset($1::json) AS given(account_id TEXT, id BIGINT, position BIGINT, hash TEXT)
+    WHERE outbox.account_id = given.account_id AND outbox.id = given.id
     RETURNING given.position, given.hash, outbox.*
 )
 INSERT INTO event

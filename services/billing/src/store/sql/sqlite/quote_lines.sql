@@ -1,17 +1,18 @@
 SELECT offered.invoice_id || ', line ' || offered.line_number AS subject, NULL AS currency,
     offered.line AS expected, COALESCE(line.line, 'no line') AS found
 FROM (
-    SELECT quote.invoice_id, part.key + 1 AS line_number, json(part.value) AS line
+    SELECT quote.account_id, quote.invoice_id, part.key + 1 AS line_number, json(part.value) AS line
     FROM quote, json_each(quote.lines) AS part
     WHERE quote.invoice_id IS NOT NULL
 ) AS offered
 LEFT JOIN invoice_line AS line
-    ON line.invoice_id = offered.invoice_id AND line.line_number = offered.line_number
+    ON line.account_id = offered.account_id AND line.invoice_id = offered.invoice_id
+    AND line.line_number = offered.line_number
 WHERE offered.line IS NOT json(line.line)
 UNION ALL
 SELECT charged.invoice_id, NULL, json_array_length(quote.lines) || ' lines', charged.lines || ' lines'
 FROM quote
 JOIN (
-    SELECT invoice_id, COUNT(*) AS lines FROM invoice_line GROUP BY invoice_id
-) AS charged ON charged.invoice_id = quote.invoice_id
+    SELECT account_id, invoice_id, COUNT(*) AS lines FROM invoice_line GROUP BY account_id, invoice_id
+) AS charged ON charged.account_id = quote.account_id AND charged.invoice_id = quote.invoice_id
 WHERE json_array_length(quote.lines) <> charged.lines

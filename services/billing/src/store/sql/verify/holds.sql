@@ -1,8 +1,8 @@
 SELECT invoice.invoice_id AS subject, invoice.currency AS currency,
     CAST(COALESCE(SUM(line.held_minor), 0) AS TEXT) AS expected, CAST(invoice.held_minor AS TEXT) AS found
 FROM invoice
-LEFT JOIN invoice_line AS line ON line.invoice_id = invoice.invoice_id
-GROUP BY invoice.invoice_id, invoice.currency, invoice.held_minor
+LEFT JOIN invoice_line AS line ON line.account_id = invoice.account_id AND line.invoice_id = invoice.invoice_id
+GROUP BY invoice.account_id, invoice.invoice_id, invoice.currency, invoice.held_minor
 HAVING invoice.held_minor <> COALESCE(SUM(line.held_minor), 0)
 UNION ALL
 SELECT holding.account_id || ' ' || COALESCE(holding.resource_id || ', term ' || holding.term_index, 'without a subject'),

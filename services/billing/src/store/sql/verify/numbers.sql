@@ -1,4 +1,4 @@
--- The first number after each gap, and series whose last number is wrong.
+-- The first number after each gap, series whose last number is wrong, and sellers other than the store's.
 WITH numbered (seller, series, number) AS (
     SELECT seller, 'INVOICE', number FROM invoice
     UNION ALL SELECT seller, 'CREDIT_NOTE', number FROM credit_note
@@ -23,3 +23,8 @@ SELECT DISTINCT numbered.seller || ' ' || numbered.series, NULL, 'a series', 'no
 FROM numbered
 LEFT JOIN number_series AS series ON series.seller = numbered.seller AND series.series = numbered.series
 WHERE series.seller IS NULL
+UNION ALL
+SELECT DISTINCT numbered.seller || ' ' || numbered.series, NULL, COALESCE(own.seller, 'a seller'), numbered.seller
+FROM numbered
+LEFT JOIN seller AS own ON own.place = 1
+WHERE numbered.seller <> COALESCE(own.seller, '')

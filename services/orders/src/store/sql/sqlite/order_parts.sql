@@ -4,12 +4,12 @@ SELECT 'term' AS part, json_object(
     additional_licenses, 'first_issuance_us', first_issuance_us, 'sold_json', sold_json, 'names_json',
     names_json, 'kept_servers_json', kept_servers_json, 'bought_us', bought_us
 ) AS cells FROM order_term
-WHERE order_id IN (SELECT value FROM json_each($1))
+WHERE {of_orders}
 UNION ALL
 SELECT 'name', json_object(
     'account_id', account_id, 'order_id', order_id, 'name', name
 ) FROM order_name
-WHERE order_id IN (SELECT value FROM json_each($1))
+WHERE {of_orders}
 UNION ALL
 SELECT 'change', json_object(
     'account_id', account_id, 'order_id', order_id, 'progress', progress, 'added_json', added_json,
@@ -20,4 +20,4 @@ SELECT 'change', json_object(
     'charged_converted', charged_converted, 'next_converted', next_converted,
     'common_name', common_name
 ) FROM domain_change
-WHERE order_id IN (SELECT value FROM json_each($1))
+WHERE {of_orders}

@@ -5,12 +5,15 @@ WITH moved AS (
     SET version = expected.version + 1, as_of_us = GREATEST(fence.as_of_us, expected.as_of_us),
         lineage = substr(expected.new_run || fence.lineage, 1, 1024)
     FROM {expected}
-    WHERE fence.license_id = expected.license_id AND fence.version = expected.version
-        AND substr(fence.lineage, 1, 16) = expected.nonce
+    WHERE fence.account_id = expected.account_id AND fence.license_id = expected.license_id
+        AND fence.version = expected.version AND substr(fence.lineage, 1, 16) = expected.nonce
     RETURNING 1
 ), round AS (
     SELECT met, met AND NOT EXISTS (
-        SELECT 1 FROM decision WHERE decision_id = ANY({decisions.decision_id})
+        SELECT 1
+        FROM unnest({decisions.account_id}, {decisions.decision_id}) AS made(account_id, decision_id)
+        JOIN decision
+            ON decision.account_id = made.account_id AND decision.decision_id = made.decision_id
     ) AS holds
     FROM (SELECT COUNT(*) = cardinality({expected.license_id}) AS met FROM moved) AS fences
 ), decided AS (

@@ -1,9 +1,4 @@
--- Locks in the order of ids, to avoid deadlocks between instances. A run goes on if its process made the last
--- move. A fence keeps 32 runs.
-WITH locked AS (
-    SELECT license_id FROM license_fence WHERE license_id = ANY({moves.license_id})
-    ORDER BY license_id FOR UPDATE
-)
+-- A run goes on if its process made the last move. A fence keeps 32 runs.
 UPDATE license_fence AS fence
 SET version = fence.version + 1, as_of_us = GREATEST(fence.as_of_us, moves.now_us),
     lineage = CASE
@@ -13,6 +8,6 @@ SET version = fence.version + 1, as_of_us = GREATEST(fence.as_of_us, moves.now_u
             moves.nonce || lpad(to_hex(fence.version + 1), 16, '0') || fence.lineage, 1, 1024
         )
     END
-FROM locked, {moves}
-WHERE fence.license_id = locked.license_id AND moves.license_id = locked.license_id
-RETURNING fence.license_id, fence.version, fence.lineage, fence.as_of_us
+FROM {moves}
+WHERE fence.account_id = moves.account_id AND fence.license_id = moves.license_id
+RETURNING fence.account_id, fence.license_id, fence.version, fence.lineage, fence.as_of_us

@@ -4,5 +4,6 @@ UPDATE certificate_san SET until_us = MIN(certificate_san.until_us, ended.time_u
 FROM {ended}, json_each('[' || replace(
         json_quote(replace(ended.names, char(10), char(127))), char(127), '","'
     ) || ']') AS of_certificate
-WHERE certificate_san.license_id = ended.license_id AND certificate_san.name = of_certificate.value
+WHERE certificate_san.account_id = ended.account_id AND certificate_san.license_id = ended.license_id
+    AND certificate_san.name = of_certificate.value
     AND certificate_san.certificate_id = ended.certificate_id

@@ -10,5 +10,5 @@ SET version = license_fence.version + 1, as_of_us = MAX(license_fence.as_of_us, 
         )
     END
 FROM {moves}
-WHERE license_fence.license_id = moves.license_id
-RETURNING license_id, version, lineage, as_of_us
+WHERE license_fence.account_id = moves.account_id AND license_fence.license_id = moves.license_id
+RETURNING account_id, license_id, version, lineage, as_of_us

@@ -6,10 +6,11 @@ FROM (
     FROM decision, json_each('[' || replace(
         json_quote(replace(names, char(10), char(127))), char(127), '","'
     ) || ']') AS line
-    WHERE names <> '' AND license_id = {license_id} AND state <> 'DENIED' AND decided_us <= {at_us} AND expire_us > {at_us}
-        AND (closed_us IS NULL OR closed_us > {at_us})
+    WHERE names <> '' AND account_id = {account_id} AND license_id = {license_id} AND state <> 'DENIED'
+        AND decided_us <= {at_us} AND expire_us > {at_us} AND (closed_us IS NULL OR closed_us > {at_us})
 ) AS held
 WHERE NOT EXISTS (
     SELECT 1 FROM certificate_san
-    WHERE license_id = {license_id} AND certificate_san.name = held.name AND record_us <= {at_us} AND until_us > {at_us}
+    WHERE account_id = {account_id} AND license_id = {license_id} AND certificate_san.name = held.name
+        AND record_us <= {at_us} AND until_us > {at_us}
 )

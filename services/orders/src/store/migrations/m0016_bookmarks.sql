@@ -1,0 +1,1 @@
+ALTER TABLE following ADD COLUMN bookmarks_json TEXT NOT NULL DEFAULT '[]';
