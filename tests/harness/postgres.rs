@@ -86,6 +86,8 @@ pub(super) struct TestDatabase {
     password: String,
     /// The database, and parameters of its URL.
     name: String,
+    /// Whether it is dropped from the cluster when the test ends.
+    is_dropped: bool,
 }
 
 impl TestDatabase {
@@ -99,6 +101,7 @@ impl TestDatabase {
             servers,
             password,
             name,
+            is_dropped: false,
         }
     }
 
@@ -148,7 +151,8 @@ impl TestDatabase {
         // By default, two copies of one template wait for each other.
         let create = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log");
         cluster.run_on_each("postgres", &[create]).await.unwrap();
-        let created = cluster.database(name);
+        let mut created = cluster.database(name);
+        created.is_dropped = true;
         created.permit_schemas().await;
         created
     }
@@ -202,6 +206,22 @@ impl TestDatabase {
                 self.password, self.servers, self.name
             ),
             schema: schema.to_owned(),
+        }
+    }
+}
+
+impl Drop for TestDatabase {
+    /// The databases of all tests together would fill the disk.
+    fn drop(&mut self) {
+        if !self.is_dropped {
+            return;
+        }
+        let name = &self.name;
+        let drops =
+            ["", "_kept"].map(|copy| format!("DROP DATABASE IF EXISTS {name}{copy} WITH (FORCE)"));
+        let dropped = on_new_runtime(async || Cluster::get().run_on_each("postgres", &drops).await);
+        if let Err(why) = dropped {
+            eprintln!("{name} was not dropped: {why}");
         }
     }
 }
