@@ -4,6 +4,8 @@
 mod batches;
 mod feed_sender;
 mod formats;
+#[cfg(test)]
+mod fuzz;
 mod inputs;
 mod item;
 mod lines;

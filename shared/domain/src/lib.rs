@@ -15,6 +15,9 @@ pub mod san;
 pub mod term;
 pub mod worded;
 
+#[cfg(test)]
+mod fuzz;
+
 pub use certificate::{
     CertificateError, KeyKind, ParsedCertificate, ParsedRequest, PublicKey, parse_chain,
     parse_request,

@@ -238,6 +238,8 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
+    use std::hint::black_box;
+
     use super::*;
 
     fn at(micros: i64) -> Instant {
@@ -275,5 +277,37 @@ mod tests {
         let huge = vec![MAX_PAGE_BYTES * 2; 2];
         let (given, token) = page.finish_sized(huge, |row| *row, |_| vec!["k".to_owned()]);
         assert_eq!((given.len(), token.is_empty()), (1, false));
+    }
+
+    #[test]
+    fn tokens_are_read_or_refused() {
+        let page = Page::decode(1, "", "account=a", at(5)).unwrap();
+        let token = |key: &[&str]| {
+            let key: Vec<_> = key.iter().map(ToString::to_string).collect();
+            page.finish(vec![(); 3], |()| key.clone()).1
+        };
+        let json = |token: &str| URL_SAFE_NO_PAD.decode(token).unwrap();
+        let keys = [token(&["1"]), token(&["12", "34"]), token(&["-1", "ord_1"])];
+        let seeds = keys.each_ref().map(|token| json(token));
+        let words = [
+            "\"k\":",
+            "\\u0000",
+            "[",
+            "{",
+            "9223372036854775808",
+            "null",
+            "\"t\":",
+        ];
+        licet_fuzz::fuzz("page tokens", &seeds, &words, |bytes| {
+            for token in [
+                URL_SAFE_NO_PAD.encode(bytes),
+                String::from_utf8_lossy(bytes).into_owned(),
+            ] {
+                if let Ok(page) = Page::decode(1, &token, "account=a", at(9)) {
+                    assert_eq!(page.after.is_none(), token.is_empty());
+                    black_box(page.after_numbers().is_ok());
+                }
+            }
+        });
     }
 }

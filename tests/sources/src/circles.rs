@@ -17,6 +17,7 @@ const CRATES: &[&str] = &[
     "shared/runtime/src",
     "tests",
     "tests/bench/src",
+    "tests/fuzz/src",
     "tests/oracle/src",
     "tests/sources/src",
 ];

@@ -218,4 +218,22 @@ mod tests {
         let endless = format!("7f{}", "f".repeat(78));
         assert_eq!(endless.parse::<PreviewToken>(), Err(InvalidToken));
     }
+
+    #[test]
+    fn sl_19_tokens_are_read_or_refused() {
+        let token = PreviewToken::of(at(0), &digest(LicenseId::generate(), &[], &[]));
+        let seeds = [token.to_string().into_bytes()];
+        licet_fuzz::fuzz(
+            "preview tokens",
+            &seeds,
+            &["ff", "80000000", "é"],
+            |bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                if let Ok(token) = text.parse::<PreviewToken>() {
+                    assert_eq!(token.to_string().parse(), Ok(token));
+                    assert!(token.expire_time() >= token.time);
+                }
+            },
+        );
+    }
 }
