@@ -72,7 +72,7 @@ pub async fn build(deps: Deps) -> Result<Service, Fault> {
     let database = Database::open_rewriting(&deps.location, store::MIGRATIONS, &store::REWRITES)
         .await?
         .naming(store::SUBJECTS);
-    let quota = Quota::start(database.clone(), deps.engine);
+    let quota = Quota::start(database.reserved(), deps.engine);
     let billing = Billing::new(deps.billing.between(&database, "billing"));
     let clock = Arc::clone(&deps.clock);
     let operations = Operations::new(

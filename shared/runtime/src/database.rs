@@ -198,6 +198,17 @@ impl Database {
         Self { subjects, ..self }
     }
 
+    /// The same store by connections of its own, for work that must not wait for slow reads or for a burst of
+    /// other changes. SQLite has one writer for all.
+    #[must_use]
+    pub fn reserved(&self) -> Self {
+        Self {
+            writer: self.writer.reserved(),
+            reader: self.reader.reserved(),
+            ..self.clone()
+        }
+    }
+
     /// The kind of database.
     #[must_use]
     pub fn backend(&self) -> DbBackend {

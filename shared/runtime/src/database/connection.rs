@@ -18,6 +18,7 @@ use super::pools::{Pool, Pools};
 pub struct Connection {
     pools: Arc<Pools>,
     access: Access,
+    is_reserved: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,15 @@ impl Connection {
         Self {
             pools: Arc::clone(pools),
             access,
+            is_reserved: false,
+        }
+    }
+
+    /// The same store by the connections that other work leaves alone.
+    pub(super) fn reserved(&self) -> Self {
+        Self {
+            is_reserved: true,
+            ..self.clone()
         }
     }
 
@@ -53,9 +63,14 @@ impl Connection {
     }
 
     fn of<'a>(&self, pool: &'a Pool) -> &'a DatabaseConnection {
+        let pair = if self.is_reserved {
+            &pool.reserved
+        } else {
+            &pool.shared
+        };
         match self.access {
-            Access::Read => &pool.reader,
-            Access::Write => &pool.writer,
+            Access::Read => &pair.reader,
+            Access::Write => &pair.writer,
         }
     }
 

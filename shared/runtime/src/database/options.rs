@@ -7,7 +7,12 @@ use sqlx::{Connection as _, Database as _, pool::PoolOptions};
 
 use super::probe::Server;
 
-pub(super) const POOL_CONNECTIONS: u32 = 16;
+/// The most connections of each kind of work. Connections open when they are needed.
+pub(super) const WRITING_CONNECTIONS: u32 = 16;
+pub(super) const READING_CONNECTIONS: u32 = 8;
+pub(super) const RESERVED_CONNECTIONS: u32 = 8;
+/// How long work waits for a connection before it is told to come again.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn sqlite_options(path: &Path, connections: u32) -> ConnectOptions {
@@ -15,7 +20,7 @@ pub(super) fn sqlite_options(path: &Path, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new("sqlite::memory:");
     options
         .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(20))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
         .sqlx_logging(false)
         .map_sqlx_sqlite_pool_opts(closing_open_transactions)
@@ -88,8 +93,8 @@ pub(super) fn postgres_options(url: &str, schema: &str, settings: &[Setting]) ->
     settings.push(("search_path", schema.to_owned()));
     let mut options = ConnectOptions::new(url.to_owned());
     options
-        .max_connections(POOL_CONNECTIONS)
-        .acquire_timeout(Duration::from_secs(20))
+        .max_connections(WRITING_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         // The ping takes a quarter of the read throughput; a dead connection fails in its statement anyway.
         .test_before_acquire(false)
         .sqlx_logging(false)

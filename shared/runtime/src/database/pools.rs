@@ -18,7 +18,10 @@ use tokio::{
 
 use super::{
     location::Location,
-    options::{POOL_CONNECTIONS, only_to, postgres_options, serving_settings, sqlite_options},
+    options::{
+        READING_CONNECTIONS, RESERVED_CONNECTIONS, WRITING_CONNECTIONS, only_to, postgres_options,
+        serving_settings, sqlite_options,
+    },
     probe::{NoServer, Server, find},
     servers::Servers,
     trouble::is_unavailable,
@@ -64,11 +67,20 @@ struct Current {
 /// The connections to one server.
 #[derive(Debug)]
 pub(super) struct Pool {
-    /// SQLite allows one writer, so this pool has one connection. On PostgreSQL both pools are the same.
-    pub(super) writer: DatabaseConnection,
-    pub(super) reader: DatabaseConnection,
+    /// For the work of calls.
+    pub(super) shared: Pair,
+    /// For work that must not wait for the work of calls.
+    pub(super) reserved: Pair,
     /// What may replace the pool; on PostgreSQL only.
     replaceable: Option<Replaceable>,
+}
+
+/// The driver's pools for changes and for reads: slow reads keep no change waiting.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    /// SQLite allows one writer, so this pool has one connection there.
+    pub(super) writer: DatabaseConnection,
+    pub(super) reader: DatabaseConnection,
 }
 
 #[derive(Debug)]
@@ -88,8 +100,16 @@ impl Pools {
             Location::Sqlite(path) => {
                 let writer = sea_orm::Database::connect(sqlite_options(path, 1)).await?;
                 let reader =
-                    sea_orm::Database::connect(sqlite_options(path, POOL_CONNECTIONS)).await?;
-                Ok(Self::fixed(writer, reader))
+                    |connections| sea_orm::Database::connect(sqlite_options(path, connections));
+                let shared = Pair {
+                    writer: writer.clone(),
+                    reader: reader(READING_CONNECTIONS).await?,
+                };
+                let reserved = Pair {
+                    writer,
+                    reader: reader(RESERVED_CONNECTIONS).await?,
+                };
+                Ok(Self::of(shared, reserved))
             }
             Location::Postgres { url, schema } => {
                 let source = Source {
@@ -116,10 +136,15 @@ impl Pools {
 
     /// Pools that nothing replaces.
     pub(super) fn fixed(writer: DatabaseConnection, reader: DatabaseConnection) -> Arc<Self> {
-        let backend = writer.get_database_backend();
+        let pair = Pair { writer, reader };
+        Self::of(pair.clone(), pair)
+    }
+
+    fn of(shared: Pair, reserved: Pair) -> Arc<Self> {
+        let backend = shared.writer.get_database_backend();
         let pool = Pool {
-            writer,
-            reader,
+            shared,
+            reserved,
             replaceable: None,
         };
         Arc::new(Self {
@@ -207,12 +232,22 @@ impl Pools {
     async fn connect(self: &Arc<Self>, source: &Source, server: Server) -> Result<Pool, DbErr> {
         let url = source.servers.url(server.number);
         self.last.store(server.number, Ordering::Relaxed);
-        let mut options = postgres_options(&url, &source.schema, &serving_settings());
-        only_to(&mut options, server.clone());
-        let pool = sea_orm::Database::connect(options).await?;
+        let connect = |connections| {
+            let mut options = postgres_options(&url, &source.schema, &serving_settings());
+            options.max_connections(connections);
+            only_to(&mut options, server.clone());
+            sea_orm::Database::connect(options)
+        };
+        let reserved = connect(RESERVED_CONNECTIONS).await?;
         Ok(Pool {
-            writer: pool.clone(),
-            reader: pool,
+            shared: Pair {
+                writer: connect(WRITING_CONNECTIONS).await?,
+                reader: connect(READING_CONNECTIONS).await?,
+            },
+            reserved: Pair {
+                writer: reserved.clone(),
+                reader: reserved,
+            },
             replaceable: Some(Replaceable {
                 server,
                 pools: Arc::downgrade(self),
@@ -317,9 +352,13 @@ impl Pool {
         if let Some(replaceable) = &self.replaceable {
             replaceable.is_over.send_replace(true);
         }
-        let pool = self.writer.clone();
-        // Waits for the connections in use, which may hang.
-        tokio::spawn(async move { pool.close().await });
+        for pair in [&self.shared, &self.reserved] {
+            for pool in [&pair.writer, &pair.reader] {
+                let pool = pool.clone();
+                // Waits for the connections in use, which may hang.
+                tokio::spawn(async move { pool.close().await });
+            }
+        }
     }
 }
 
