@@ -72,16 +72,17 @@ fn method_table(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
             let reads_stream = method.is_client_streaming();
             let streams = reads_stream || method.is_server_streaming();
             let mutates = method.input().get_field_by_name("request_id").is_some();
-            rows.push((path, roles, streams, reads_stream, mutates));
+            let lists = method.input().get_field_by_name("page_token").is_some();
+            rows.push((path, roles, streams, reads_stream, mutates, lists));
         }
     }
     rows.sort();
     let mut table = String::from("&[\n");
-    for (path, roles, streams, reads_stream, mutates) in rows {
+    for (path, roles, streams, reads_stream, mutates, lists) in rows {
         writeln!(
             table,
             "    Method {{ path: {path:?}, roles: &[{}], streams: {streams}, \
-                 reads_stream: {reads_stream}, mutates: {mutates} }},",
+                 reads_stream: {reads_stream}, mutates: {mutates}, lists: {lists} }},",
             roles.join(", ")
         )?;
     }

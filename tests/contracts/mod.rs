@@ -28,6 +28,7 @@ pub(crate) mod events;
 mod find_orders;
 mod forbidden_charges;
 mod full_store;
+mod hostile;
 mod ingest_command;
 mod ingest_files;
 mod issuance;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use licet_contracts::{
     billing::v1::{
         DepositRequest, DepositResponse, GetAccountRequest, GetAccountResponse,
+        ListAccountsRequest, ListAccountsResponse,
         account_service_client::AccountServiceClient,
         account_service_server::{AccountService, AccountServiceServer},
     },
@@ -35,7 +36,7 @@ on_both_databases![
     a_method_that_is_not_served_says_so,
 ];
 
-/// Reading an account panics; a deposit waits until `is_open` is true.
+/// Reading an account panics; a deposit and a listing wait until `is_open` is true.
 struct BrokenAccounts {
     is_open: watch::Receiver<bool>,
 }
@@ -57,19 +58,21 @@ impl AccountService for BrokenAccounts {
         let _ = self.is_open.clone().wait_for(|open| *open).await;
         Ok(Response::new(DepositResponse::default()))
     }
+
+    async fn list_accounts(
+        &self,
+        _: Request<ListAccountsRequest>,
+    ) -> Result<Response<ListAccountsResponse>, Status> {
+        let _ = self.is_open.clone().wait_for(|open| *open).await;
+        Ok(Response::new(ListAccountsResponse::default()))
+    }
 }
 
-async fn serve(service: Service, call_seconds: u64) -> (RunningServer, Channel) {
+async fn serve(service: Service, limits: &Limits) -> (RunningServer, Channel) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let limits = Limits {
-        max_calls: 2,
-        call_seconds,
-        drain_seconds: 1,
-        ..Limits::default()
-    };
     let mut suite = Suite::on_system_clock();
     suite.clock = Arc::new(StandingClock::new());
-    let running = server::start(service, listener, &limits, &suite)
+    let running = server::start(service, listener, limits, &suite)
         .await
         .unwrap();
     let channel = Channel::to(&format!("http://{}", running.address()));
@@ -77,17 +80,24 @@ async fn serve(service: Service, call_seconds: u64) -> (RunningServer, Channel) 
 }
 
 /// A server of [`BrokenAccounts`] that are closed.
-struct Broken {
+pub(super) struct Broken {
     _storage: Storage,
     running: RunningServer,
-    client: AccountServiceClient<Channel>,
-    bank: watch::Sender<bool>,
+    pub(super) client: AccountServiceClient<Channel>,
+    pub(super) bank: watch::Sender<bool>,
 }
 
-/// A deadline longer than any call takes.
-const LONG_CALLS: u64 = 600;
+/// Two calls at once, which may take longer than any does.
+fn two_long_calls() -> Limits {
+    Limits {
+        max_calls: 2,
+        call_seconds: 600,
+        drain_seconds: 1,
+        ..Limits::default()
+    }
+}
 
-async fn broken_accounts(backend: Backend, call_seconds: u64) -> Broken {
+pub(super) async fn broken_accounts(backend: Backend, limits: &Limits) -> Broken {
     let storage = Storage::create(backend).await;
     let database = Database::open(&storage.location("billing"), &[])
         .await
@@ -103,7 +113,7 @@ async fn broken_accounts(backend: Backend, call_seconds: u64) -> Broken {
         due: vec![],
         retentions: &[],
     };
-    let (running, channel) = serve(service, call_seconds).await;
+    let (running, channel) = serve(service, limits).await;
     Broken {
         _storage: storage,
         running,
@@ -113,7 +123,7 @@ async fn broken_accounts(backend: Backend, call_seconds: u64) -> Broken {
 }
 
 async fn a_panic_is_an_incident_to_look_up(backend: Backend) {
-    let mut broken = broken_accounts(backend, LONG_CALLS).await;
+    let mut broken = broken_accounts(backend, &two_long_calls()).await;
     let mut incidents = Vec::new();
     for _ in 0..2 {
         let refusal = refused(
@@ -139,14 +149,18 @@ async fn a_panic_is_an_incident_to_look_up(backend: Backend) {
 }
 
 async fn a_call_ends_at_the_servers_own_deadline(backend: Backend) {
-    let mut broken = broken_accounts(backend, 1).await;
+    let limits = Limits {
+        call_seconds: 1,
+        ..two_long_calls()
+    };
+    let mut broken = broken_accounts(backend, &limits).await;
     let refusal = refused(broken.client.deposit(DepositRequest::default()).await);
     // Only the deadline ends the call.
     refusal.expect(Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
 }
 
 async fn more_calls_than_the_limit_are_turned_away_and_health_answers(backend: Backend) {
-    let broken = broken_accounts(backend, LONG_CALLS).await;
+    let broken = broken_accounts(backend, &two_long_calls()).await;
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..5 {
         let mut client = broken.client.clone();
@@ -177,7 +191,7 @@ async fn more_calls_than_the_limit_are_turned_away_and_health_answers(backend: B
 }
 
 async fn a_method_that_is_not_served_says_so(backend: Backend) {
-    let broken = broken_accounts(backend, LONG_CALLS).await;
+    let broken = broken_accounts(backend, &two_long_calls()).await;
     let channel = Channel::to(&format!("http://{}", broken.running.address()));
     let mut orders = OrderServiceClient::new(channel);
     let refusal = refused(orders.list_orders(ListOrdersRequest::default()).await)

@@ -17,6 +17,7 @@ use tonic::{Code, Request, Streaming};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_types::StatusExt as _;
 
 use crate::harness::{
@@ -32,12 +33,16 @@ on_both_databases![
     streams_take_no_place_of_calls_and_no_caller_takes_all,
     a_service_that_follows_another_one_takes_the_place_of_a_call,
     a_stop_waits_for_no_stream_and_no_idle_connection,
+    an_old_stream_is_told_to_come_again,
 ];
 
 /// Far longer than any test runs.
 const ENDLESS_DRAIN: u64 = 600;
 
-async fn billing(backend: Backend, limits: &Limits) -> (Storage, RunningServer, Channel) {
+pub(super) async fn billing(
+    backend: Backend,
+    limits: &Limits,
+) -> (Storage, RunningServer, Channel) {
     let storage = Storage::create(backend).await;
     let service = licet_billing::build(licet_billing::Deps {
         location: storage.location("billing"),
@@ -151,14 +156,31 @@ async fn a_stop_waits_for_no_stream_and_no_idle_connection(backend: Backend) {
     let state = states.message().await.unwrap().unwrap();
     assert_eq!(state.status(), ServingStatus::Serving);
     let _silent = TcpStream::connect(address).await.unwrap();
+    let mut reflection = ServerReflectionClient::new(connect(&running));
+    let reflected = reflection.server_reflection_info(tokio_stream::pending());
+    let mut reflected = reflected.await.unwrap().into_inner();
 
     let stopping = tokio::time::timeout(Duration::from_secs(60), running.shutdown());
-    let (ended, stopped) = tokio::join!(watched.message(), stopping);
+    let (watched, reflected, stopped) =
+        tokio::join!(watched.message(), reflected.message(), stopping);
     stopped.expect("the stop waits for the drain");
-    let status = ended.unwrap_err();
-    assert!(status.get_details_retry_info().is_some());
-    take_apart(&status).expect(Code::Unavailable, "SERVICE_STOPPING");
+    for status in [watched.unwrap_err(), reflected.unwrap_err()] {
+        assert!(status.get_details_retry_info().is_some());
+        take_apart(&status).expect(Code::Unavailable, "SERVICE_STOPPING");
+    }
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+async fn an_old_stream_is_told_to_come_again(backend: Backend) {
+    let limits = Limits {
+        stream_seconds: 1,
+        ..Limits::default()
+    };
+    let (_storage, _running, channel) = billing(backend, &limits).await;
+    let mut watched = stream(&channel, "watcher").await.unwrap();
+    let status = watched.message().await.unwrap_err();
+    assert!(status.get_details_retry_info().is_some());
+    take_apart(&status).expect(Code::Unavailable, "STREAM_EXPIRED");
 }
 
 /// Once health says SERVING, the starter account exists.

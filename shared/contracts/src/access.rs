@@ -15,6 +15,8 @@ pub struct Method {
     pub reads_stream: bool,
     /// Whether its request has a `request_id` (BL-2).
     pub mutates: bool,
+    /// Whether its response is a page of a listing.
+    pub lists: bool,
 }
 
 /// Every method of the contract, sorted by path.

@@ -1,5 +1,5 @@
-//! Limits on concurrent calls and streams: one in total and one for each caller, so that no caller keeps
-//! the others out.
+//! Limits on concurrent calls and streams, and on the bytes of their messages: one in total and one for each
+//! caller, so that no caller keeps the others out.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -24,7 +24,7 @@ pub struct ConcurrencyBounds {
     pub per_caller: usize,
 }
 
-/// A limit on concurrent calls or streams.
+/// A limit on concurrent calls, streams or bytes.
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimit {
     bounds: ConcurrencyBounds,
@@ -32,32 +32,39 @@ pub struct ConcurrencyLimit {
     by_caller: ByCaller,
 }
 
-/// How many permits each caller holds; a caller without one has no entry.
+/// How much each caller holds; a caller that holds nothing has no entry.
 type ByCaller = Arc<Mutex<HashMap<String, usize>>>;
 
-/// The right to run one call or stream; dropping it frees its place.
+/// The right to run one call or stream, or to hold bytes; dropping it frees its place.
 #[derive(Debug)]
 pub struct Permit {
-    _permit: OwnedSemaphorePermit,
-    _counted: Option<Counted>,
-}
-
-/// One permit in its caller's count.
-#[derive(Debug)]
-struct Counted {
+    limit: ConcurrencyLimit,
     caller: String,
-    by_caller: ByCaller,
+    held: usize,
+    permit: OwnedSemaphorePermit,
 }
 
-impl Drop for Counted {
+impl Permit {
+    /// How much of the limit is held.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Takes more of the limit for the same caller.
+    ///
+    /// # Errors
+    /// As [`ConcurrencyLimit::take`]; the permit then stays as it is.
+    pub(crate) fn grow(&mut self, more: usize) -> Result<(), Fault> {
+        let permit = self.limit.acquire(&self.caller, more)?;
+        self.permit.merge(permit);
+        self.held += more;
+        Ok(())
+    }
+}
+
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut held = lock(&self.by_caller);
-        if let Some(count) = held.get_mut(&self.caller) {
-            *count -= 1;
-            if *count == 0 {
-                held.remove(&self.caller);
-            }
-        }
+        self.limit.uncount(&self.caller, self.held);
     }
 }
 
@@ -83,25 +90,41 @@ impl ConcurrencyLimit {
     /// # Errors
     /// The reason of the bounds, if the caller or all callers together have reached their limit.
     pub fn take(&self, caller: &str) -> Result<Permit, Fault> {
-        let ConcurrencyBounds {
-            what,
-            total,
-            per_caller,
-            ..
-        } = self.bounds;
-        let counted = (per_caller < total).then(|| self.count(caller));
-        let counted = counted.transpose()?;
-        let permit = Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
-            let message = format!("this instance has {total} open {what}, its limit; retry later");
-            self.crowded(message, total)
-        })?;
+        self.take_many(caller, 1)
+    }
+
+    /// As [`ConcurrencyLimit::take`], for a permit that holds `amount` of the limit.
+    pub(crate) fn take_many(&self, caller: &str, amount: usize) -> Result<Permit, Fault> {
         Ok(Permit {
-            _permit: permit,
-            _counted: counted,
+            permit: self.acquire(caller, amount)?,
+            limit: self.clone(),
+            caller: caller.to_owned(),
+            held: amount,
         })
     }
 
-    fn count(&self, caller: &str) -> Result<Counted, Fault> {
+    fn acquire(&self, caller: &str, amount: usize) -> Result<OwnedSemaphorePermit, Fault> {
+        let ConcurrencyBounds { what, total, .. } = self.bounds;
+        self.count(caller, amount)?;
+        let permits = u32::try_from(amount).unwrap_or(u32::MAX);
+        Arc::clone(&self.free)
+            .try_acquire_many_owned(permits)
+            .map_err(|_| {
+                self.uncount(caller, amount);
+                let message =
+                    format!("this instance has {total} open {what}, its limit; retry later");
+                self.crowded(message, total)
+            })
+    }
+
+    fn counts_callers(&self) -> bool {
+        self.bounds.per_caller < self.bounds.total
+    }
+
+    fn count(&self, caller: &str, amount: usize) -> Result<(), Fault> {
+        if !self.counts_callers() {
+            return Ok(());
+        }
         let ConcurrencyBounds {
             what,
             per_caller: limit,
@@ -109,18 +132,28 @@ impl ConcurrencyLimit {
         } = self.bounds;
         let mut held = lock(&self.by_caller);
         let count = held.get(caller).copied().unwrap_or_default();
-        if count >= limit {
+        if count.saturating_add(amount) > limit {
             let message = format!(
-                "{caller} has {limit} open {what} on this instance, the limit of one caller; close one \
+                "{caller} has reached {limit} open {what} on this instance, the limit of one caller; close one \
                  or retry later"
             );
             return Err(self.crowded(message, limit));
         }
-        held.insert(caller.to_owned(), count + 1);
-        Ok(Counted {
-            caller: caller.to_owned(),
-            by_caller: Arc::clone(&self.by_caller),
-        })
+        held.insert(caller.to_owned(), count + amount);
+        Ok(())
+    }
+
+    fn uncount(&self, caller: &str, amount: usize) {
+        if !self.counts_callers() {
+            return;
+        }
+        let mut held = lock(&self.by_caller);
+        if let Some(count) = held.get_mut(caller) {
+            *count = count.saturating_sub(amount);
+            if *count == 0 {
+                held.remove(caller);
+            }
+        }
     }
 
     fn crowded(&self, message: String, limit: usize) -> Fault {
@@ -176,5 +209,21 @@ mod tests {
         drop(third);
         assert!(limit.take("a").is_ok());
         assert_eq!(lock(&limit.by_caller).len(), 1);
+    }
+
+    #[test]
+    fn a_permit_grows_within_its_callers_limit() {
+        let limit = limit(10, 6);
+        let mut first = limit.take_many("a", 2).unwrap();
+        first.grow(4).unwrap();
+        assert!(first.grow(1).is_err());
+        assert_eq!(first.held(), 6);
+        let mut second = limit.take_many("b", 4).unwrap();
+        // The total is reached; what was refused is not counted.
+        assert!(second.grow(1).is_err());
+        drop(first);
+        assert!(second.grow(2).is_ok());
+        drop(second);
+        assert!(lock(&limit.by_caller).is_empty());
     }
 }

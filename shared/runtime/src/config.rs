@@ -10,6 +10,22 @@ pub struct Limits {
     /// The most concurrent calls over all connections, streams excluded; further calls fail with OVERLOADED.
     #[arg(long, env = "LICET_MAX_CALLS", default_value_t = 1024, value_parser = at_least_one, global = true)]
     pub max_calls: usize,
+    /// The most concurrent calls of one caller; further calls fail with OVERLOADED.
+    #[arg(
+        long,
+        env = "LICET_MAX_CALLS_PER_CALLER",
+        default_value_t = 512,
+        value_parser = at_least_one,
+        global = true
+    )]
+    pub max_calls_per_caller: usize,
+    /// The most listings that run or wait; further ones fail with OVERLOADED. One caller may have a quarter.
+    #[arg(long, env = "LICET_MAX_LISTINGS", default_value_t = 256, value_parser = at_least_one, global = true)]
+    pub max_listings: usize,
+    /// The most bytes of requests and unread responses in memory, in MiB; further calls fail with
+    /// TOO_MANY_BYTES. One caller may have a quarter.
+    #[arg(long, env = "LICET_MESSAGE_MIB", default_value_t = 256, value_parser = at_least_one, global = true)]
+    pub message_mib: usize,
     /// The most open streams over all connections; further streams fail with TOO_MANY_STREAMS.
     #[arg(long, env = "LICET_MAX_STREAMS", default_value_t = 1024, value_parser = at_least_one, global = true)]
     pub max_streams: usize,
@@ -25,6 +41,14 @@ pub struct Limits {
     /// The longest duration of a call in seconds, even if the client's deadline is later.
     #[arg(long, env = "LICET_CALL_SECONDS", default_value_t = 30, global = true)]
     pub call_seconds: u64,
+    /// The longest duration of a stream in seconds; its client then opens another one.
+    #[arg(
+        long,
+        env = "LICET_STREAM_SECONDS",
+        default_value_t = 3600,
+        global = true
+    )]
+    pub stream_seconds: u64,
     /// How long a stopping process waits for calls in progress, in seconds.
     #[arg(long, env = "LICET_DRAIN_SECONDS", default_value_t = 10, global = true)]
     pub drain_seconds: u64,
@@ -47,9 +71,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_calls: 1024,
+            max_calls_per_caller: 512,
+            max_listings: 256,
+            message_mib: 256,
             max_streams: 1024,
             max_streams_per_caller: 256,
             call_seconds: 30,
+            stream_seconds: 3600,
             drain_seconds: 10,
         }
     }
@@ -60,6 +88,12 @@ impl Limits {
     #[must_use]
     pub fn longest_call(&self) -> Duration {
         Duration::from_secs(self.call_seconds)
+    }
+
+    /// The longest duration of a stream.
+    #[must_use]
+    pub fn longest_stream(&self) -> Duration {
+        Duration::from_secs(self.stream_seconds)
     }
 
     /// How long a stopping server waits for calls in progress.

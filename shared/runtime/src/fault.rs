@@ -58,6 +58,10 @@ pub enum TransientReason {
     Overloaded,
     /// Too many open streams, in total or of this caller.
     TooManyStreams,
+    /// Too many bytes of messages in flight, in total or of this caller.
+    TooManyBytes,
+    /// The stream has been open as long as one may be; the client opens another one.
+    StreamExpired,
     /// The deadline has passed; the work may still complete.
     DeadlineExceeded,
     /// A peer did not answer.
@@ -86,6 +90,8 @@ impl TransientReason {
             Self::OperationInProgress => ("OPERATION_IN_PROGRESS", Code::Aborted),
             Self::Overloaded => ("OVERLOADED", Code::Unavailable),
             Self::TooManyStreams => ("TOO_MANY_STREAMS", Code::ResourceExhausted),
+            Self::TooManyBytes => ("TOO_MANY_BYTES", Code::ResourceExhausted),
+            Self::StreamExpired => ("STREAM_EXPIRED", Code::Unavailable),
             Self::DeadlineExceeded => ("DEADLINE_EXCEEDED", Code::DeadlineExceeded),
             Self::PeerUnavailable => ("PEER_UNAVAILABLE", Code::Unavailable),
             Self::PermissionDenied => ("PERMISSION_DENIED", Code::PermissionDenied),

@@ -1,5 +1,6 @@
-//! The layer around every call: permissions, concurrency limits, deadlines and panics. A handler runs in
-//! its own task, so that neither a deadline nor a client that leaves interrupts it.
+//! The layer around every call: permissions, concurrency limits, deadlines and panics. A call takes a permit
+//! when its message is there. A handler runs in its own task, so that neither a deadline nor a client that
+//! leaves interrupts it.
 
 use std::{
     convert::Infallible,
@@ -9,20 +10,30 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Request, Response};
-use licet_contracts::{METHODS, Method, types::v1::Role};
+use http::{Request, Response};
+use http_body::Body as _;
+use licet_contracts::{METHODS, Method};
 use licet_domain::clock::Clock;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::Instant,
+};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 use crate::{
     area::{AREA, area_of},
+    buffered_body::{BufferedBody, Counted},
     caller::{Call, Caller},
-    concurrency::{ConcurrencyLimit, Permit},
-    fault::{Fault, TransientFault, TransientReason},
+    concurrency::Permit,
+    deadline::{self, grpc_timeout},
+    fault::Fault,
+    guard_faults::{
+        decoding_fault, not_begun, not_served, permission_denied, repeated_key, text_of, too_late,
+    },
     peer_store::{SERVICES, StoreCheck},
     response_body::{BoundedStream, StreamBounds, TrackedBody, stopping},
+    server_limits::ServerLimits,
     status::internal_status,
     transport,
 };
@@ -32,11 +43,9 @@ pub(crate) struct GuardLayer {
     pub(crate) clock: Arc<dyn Clock>,
     /// The gRPC services that this server has, sorted.
     pub(crate) served: Arc<[String]>,
-    /// For unary calls, and for streams of peers.
-    pub(crate) calls: ConcurrencyLimit,
-    /// For all other streams.
-    pub(crate) streams: ConcurrencyLimit,
+    pub(crate) limits: ServerLimits,
     pub(crate) longest_call: Duration,
+    pub(crate) longest_stream: Duration,
     pub(crate) stopped: watch::Receiver<bool>,
     /// Every response in flight holds a receiver.
     pub(crate) in_flight: Arc<watch::Sender<()>>,
@@ -87,12 +96,14 @@ where
         let layer = self.layer.clone();
         Box::pin(AREA.scope(area.clone(), async move {
             // Health and reflection have no limits: they must work under overload.
-            let mut response = if request.uri().path().starts_with("/grpc.") {
-                inner.call(request).await?
+            let path = request.uri().path();
+            let mut response = if path.starts_with("/grpc.") {
+                let path = path.to_owned();
+                layer.unlimited(&path, inner.call(request).await?)
             } else {
-                match layer.admit(&request) {
-                    Ok(admitted) => layer.run(inner, request, admitted, area).await,
-                    Err(fault) => Status::from(*fault).into_http(),
+                match layer.receive(request).await {
+                    Ok((request, admitted)) => layer.run(inner, request, admitted, area).await,
+                    Err(status) => status.into_http(),
                 }
             };
             layer.stores.name_own(response.headers_mut());
@@ -101,68 +112,168 @@ where
     }
 }
 
+/// A caller who may call the method.
+struct Admitted {
+    caller: Caller,
+    method: Method,
+    /// The client's own limit.
+    timeout: Option<Duration>,
+    since: Instant,
+    deadline: Instant,
+}
+
 struct AdmittedCall {
     call: Call,
     permit: Arc<Permit>,
+    held: Held,
     /// For a response stream.
     bounds: Option<StreamBounds>,
 }
 
+/// What a handler holds while it works, besides its permit.
+struct Held {
+    /// The right to the bytes of its message.
+    bytes: Option<Permit>,
+    /// A listing's turn.
+    turn: Option<OwnedSemaphorePermit>,
+}
+
 impl GuardLayer {
-    fn admit(&self, request: &Request<Body>) -> Result<AdmittedCall, Box<Fault>> {
+    /// Admits a call, waits for its message, and for a listing's turn.
+    async fn receive(
+        &self,
+        request: Request<Body>,
+    ) -> Result<(Request<Body>, AdmittedCall), Status> {
+        let admitted = self.admit(&request).map_err(|fault| Status::from(*fault))?;
+        let (head, body) = request.into_parts();
+        let (body, bytes) = if admitted.method.reads_stream {
+            (body, None)
+        } else {
+            let counted = Counted::new(&self.limits.bytes, &admitted.caller.name);
+            let receiving = BufferedBody::receive(body, counted);
+            let (received, bytes) = self.in_time(&admitted, receiving).await??;
+            (Body::new(received), bytes)
+        };
+        let permit = self.take_permit(&admitted)?;
+        let turn = if admitted.method.lists {
+            let turn = Arc::clone(&self.limits.turns).acquire_owned();
+            // Fails only on a closed semaphore, and nothing closes it.
+            self.in_time(&admitted, turn).await?.ok()
+        } else {
+            None
+        };
+        let call = self.begin(admitted, permit, Held { bytes, turn });
+        Ok((Request::from_parts(head, body), call))
+    }
+
+    /// Waits for what a call needs before it begins, until its deadline or the stop of the service.
+    async fn in_time<F: Future>(
+        &self,
+        admitted: &Admitted,
+        awaited: F,
+    ) -> Result<F::Output, Fault> {
+        let mut stopped = self.stopped.clone();
+        tokio::select! {
+            biased;
+            output = awaited => Ok(output),
+            () = tokio::time::sleep_until(admitted.deadline) => Err(not_begun(admitted.method.path)),
+            _ = stopped.wait_for(|stopped| *stopped) => Err(Fault::Transient(Box::new(stopping()))),
+        }
+    }
+
+    fn admit(&self, request: &Request<Body>) -> Result<Admitted, Box<Fault>> {
         let path = request.uri().path();
         let found = METHODS.binary_search_by(|method| method.path.cmp(path));
-        let Some(Method {
-            path: method,
-            roles,
-            streams,
-            reads_stream,
-            ..
-        }) = found
+        let Some(method) = found
             .ok()
             .map(|index| METHODS[index])
             .filter(|_| self.serves(path))
         else {
             return Err(Box::new(not_served(path)));
         };
+        if let Some(key) = repeated_key(request.headers()) {
+            let text = format!("{key} is sent more than once; send one value");
+            return Err(Box::new(Fault::invalid("metadata", text)));
+        }
         let mut caller = Caller::local_operator(request.headers())
             .map_err(|error| Box::new(Fault::invalid("metadata", error)))?;
-        if !caller.has_any(roles) {
-            return Err(Box::new(permission_denied(path, roles)));
+        if !caller.has_any(method.roles) {
+            return Err(Box::new(permission_denied(path, method.roles)));
         }
-        caller.confine(roles);
+        caller.confine(method.roles);
         if *self.stopped.borrow() {
             return Err(Box::new(Fault::Transient(Box::new(stopping()))));
         }
-        // A peer that follows this service's events must get through, whatever the number of other streams.
-        let limit = if streams && !SERVICES.contains(&caller.name.as_str()) {
-            &self.streams
-        } else {
-            &self.calls
-        };
-        let permit = Arc::new(limit.take(&caller.name).map_err(Box::new)?);
         let timeout = grpc_timeout(request.headers());
-        let now = Instant::now();
-        let deadline = now + timeout.unwrap_or(self.longest_call).min(self.longest_call);
+        let since = Instant::now();
+        Ok(Admitted {
+            caller,
+            method,
+            timeout,
+            since,
+            deadline: since + timeout.unwrap_or(self.longest_call).min(self.longest_call),
+        })
+    }
+
+    fn take_permit(&self, admitted: &Admitted) -> Result<Permit, Fault> {
+        let Admitted { caller, method, .. } = admitted;
+        let limit = if method.lists {
+            &self.limits.listings
+        } else if method.streams && !SERVICES.contains(&caller.name.as_str()) {
+            &self.limits.streams
+        } else {
+            // A peer that follows this service's events must get through, whatever the number of other streams.
+            &self.limits.calls
+        };
+        limit.take(&caller.name)
+    }
+
+    /// Begins a call whose message is there: the time now is its decision time (T-3).
+    fn begin(&self, admitted: Admitted, permit: Permit, held: Held) -> AdmittedCall {
+        let Admitted {
+            caller,
+            method,
+            timeout,
+            since,
+            deadline,
+        } = admitted;
+        let permit = Arc::new(permit);
         let call = Call {
             caller,
             now: self.clock.now(),
-            method,
+            method: method.path,
             deadline,
             stopped: self.stopped.clone(),
             permit: Some(Arc::clone(&permit)),
         };
+        let (streams, reads_stream) = (method.streams, method.reads_stream);
         let bounds = streams.then(|| StreamBounds {
-            deadline: timeout.map(|timeout| now + timeout),
+            deadline: timeout.map(|timeout| since + timeout),
+            age: since + self.longest_stream,
             // A method that reads a stream handles the stop itself, and holds its permit while it works.
             stopped: (!reads_stream).then(|| self.stopped.clone()),
             permit: (!reads_stream).then(|| Arc::clone(&permit)),
         });
-        Ok(AdmittedCall {
+        AdmittedCall {
             call,
             permit,
+            held,
             bounds,
-        })
+        }
+    }
+
+    /// A response of health or reflection. A stop ends a stream of reflection; the watch of health reports it.
+    fn unlimited(&self, path: &str, response: Response<Body>) -> Response<Body> {
+        if !path.starts_with("/grpc.reflection.") {
+            return response;
+        }
+        let bounds = StreamBounds {
+            deadline: None,
+            age: Instant::now() + self.longest_stream,
+            stopped: Some(self.stopped.clone()),
+            permit: None,
+        };
+        response.map(|body| Body::new(BoundedStream::new(body, bounds, "/licet")))
     }
 
     fn serves(&self, path: &str) -> bool {
@@ -189,28 +300,33 @@ impl GuardLayer {
         let AdmittedCall {
             call,
             permit,
+            held: Held { bytes, turn },
             bounds,
         } = admitted;
         let (method, deadline) = (call.method, call.deadline);
+        let caller = call.caller.name.clone();
         request.extensions_mut().insert(call);
         let (stores, working) = (self.stores.clone(), Arc::clone(&permit));
         // The handler holds the permit: it counts even after its deadline.
-        let handler = tokio::spawn(AREA.scope(area, async move {
+        let work = async move {
             let response = match stores.admit(request.headers()).await {
                 Ok(()) => inner.call(request).await,
                 Err(fault) => Ok(Status::from(fault).into_http()),
             };
-            drop(working);
+            drop((working, bytes, turn));
             response
-        }));
+        };
+        let handler = tokio::spawn(AREA.scope(area, deadline::until(deadline, work)));
         match tokio::time::timeout_at(deadline, handler).await {
-            Ok(Ok(Ok(response))) => response.map(|body| {
-                let body = match bounds {
-                    Some(bounds) => Body::new(BoundedStream::new(body, bounds, method)),
-                    None => body,
+            Ok(Ok(Ok(response))) => {
+                let response = match bounds {
+                    Some(bounds) => {
+                        response.map(|body| Body::new(BoundedStream::new(body, bounds, method)))
+                    }
+                    None => self.buffer(response, &caller, method).await,
                 };
-                Body::new(TrackedBody::new(body, self.in_flight.subscribe()))
-            }),
+                response.map(|body| Body::new(TrackedBody::new(body, self.in_flight.subscribe())))
+            }
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(panic)) => {
                 internal_status(&format!("{method} panicked: {}", text_of(panic))).into_http()
@@ -220,91 +336,32 @@ impl GuardLayer {
     }
 }
 
-fn text_of(error: tokio::task::JoinError) -> String {
-    match error.try_into_panic() {
-        Ok(payload) => payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned()),
-        Err(error) => error.to_string(),
-    }
-}
-
-fn not_served(path: &str) -> Fault {
-    let mut transient = TransientFault {
-        reason: TransientReason::MethodNotServed,
-        message: format!(
-            "this address does not serve {path}; Orders, Billing and SanLicensing have one each"
-        ),
-        retry_after: None,
-        metadata: std::collections::BTreeMap::new(),
-    };
-    transient
-        .metadata
-        .insert("method".to_owned(), path.to_owned());
-    Fault::Transient(Box::new(transient))
-}
-
-fn permission_denied(path: &str, roles: &[Role]) -> Fault {
-    let names: Vec<_> = roles.iter().map(Role::as_str_name).collect();
-    let mut transient = TransientFault {
-        reason: TransientReason::PermissionDenied,
-        message: format!("{path} needs one of the roles {}", names.join(", ")),
-        retry_after: None,
-        metadata: std::collections::BTreeMap::new(),
-    };
-    transient
-        .metadata
-        .insert("roles".to_owned(), names.join(","));
-    Fault::Transient(Box::new(transient))
-}
-
-fn too_late(path: &str) -> Fault {
-    Fault::transient(
-        TransientReason::DeadlineExceeded,
-        format!("{path} did not finish in time; retry with the same request_id"),
-    )
-}
-
-/// The `grpc-timeout` header: up to eight digits and a unit.
-fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let count: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(count * 3600)),
-        "M" => Some(Duration::from_secs(count * 60)),
-        "S" => Some(Duration::from_secs(count)),
-        "m" => Some(Duration::from_millis(count)),
-        "u" => Some(Duration::from_micros(count)),
-        "n" => Some(Duration::from_nanos(count)),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timeouts_are_read_as_grpc_writes_them() {
-        let read = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("grpc-timeout", text.parse().unwrap());
-            grpc_timeout(&headers)
-        };
-        assert_eq!(read("250m"), Some(Duration::from_millis(250)));
-        assert_eq!(read("2S"), Some(Duration::from_secs(2)));
-        assert_eq!(
-            read("99999999H"),
-            Some(Duration::from_secs(99_999_999 * 3600))
-        );
-        for bad in ["", "m", "1", "1x", "-1S", "123456789S"] {
-            assert_eq!(read(bad), None, "{bad:?}");
+impl GuardLayer {
+    /// Encodes the response of a call. Its client has as long as a call may take to read it.
+    async fn buffer(
+        &self,
+        response: Response<Body>,
+        caller: &str,
+        method: &'static str,
+    ) -> Response<Body> {
+        if response.body().is_end_stream() {
+            return decoding_fault(response);
+        }
+        let (head, body) = response.into_parts();
+        let counted = Counted::new(&self.limits.bytes, caller);
+        match BufferedBody::encode(body, counted).await {
+            Ok((encoded, None)) => Response::from_parts(head, Body::new(encoded)),
+            Ok((encoded, Some(permit))) => {
+                let bounds = StreamBounds {
+                    deadline: Some(Instant::now() + self.longest_call),
+                    age: Instant::now() + self.longest_stream,
+                    stopped: None,
+                    permit: Some(Arc::new(permit)),
+                };
+                let body = BoundedStream::new(Body::new(encoded), bounds, method);
+                Response::from_parts(head, Body::new(body))
+            }
+            Err(status) => status.into_http(),
         }
     }
 }

@@ -23,12 +23,13 @@ use uuid::Uuid;
 use crate::{
     caller::{CALLER_KEY, ROLES_KEY},
     database::Database,
+    deadline,
     fault::{Fault, TransientFault, TransientReason},
     peer_store::{EXPECTED_KEY, PeerStores, STORE_KEY, header, id_of, named},
     status::{refusal_of, store_change},
 };
 
-/// The deadline of a call to a peer.
+/// The longest deadline of a call to a peer; that of the call which makes it may be sooner.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a call to a peer failed.
@@ -220,7 +221,8 @@ impl Service<http::Request<Body>> for PeerChannel {
         if let Some(roles) = &self.roles {
             request.headers_mut().insert(ROLES_KEY, roles.clone());
         }
-        let timeout = format!("{}m", CALL_TIMEOUT.as_millis());
+        let left = deadline::remaining().map_or(CALL_TIMEOUT, |left| left.min(CALL_TIMEOUT));
+        let timeout = format!("{}m", left.as_millis());
         if let Ok(timeout) = HeaderValue::from_str(&timeout) {
             request
                 .headers_mut()

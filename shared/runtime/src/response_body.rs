@@ -25,6 +25,8 @@ use crate::{
 pub(crate) struct StreamBounds {
     /// The client's deadline, if it set one.
     pub(crate) deadline: Option<Instant>,
+    /// When the client must open another stream.
+    pub(crate) age: Instant,
     /// The stop of the service; `None` for a method that also reads a stream.
     pub(crate) stopped: Option<watch::Receiver<bool>>,
     /// Held until the stream ends.
@@ -35,6 +37,7 @@ impl StreamBounds {
     /// Waits for the first of these bounds.
     async fn first(
         deadline: Option<Instant>,
+        age: Instant,
         stopped: Option<watch::Receiver<bool>>,
     ) -> TransientFault {
         let stop = async move {
@@ -53,6 +56,13 @@ impl StreamBounds {
         };
         tokio::select! {
             () = stop => stopping(),
+            () = tokio::time::sleep_until(age) => TransientFault {
+                reason: TransientReason::StreamExpired,
+                message: "the stream has been open as long as one may be; open another one from its last position"
+                    .to_owned(),
+                retry_after: Some(Duration::from_millis(500)),
+                metadata: BTreeMap::new(),
+            },
             () = deadline => TransientFault {
                 reason: TransientReason::DeadlineExceeded,
                 message: "the stream reached the client's deadline".to_owned(),
@@ -139,6 +149,7 @@ impl BoundedStream {
     pub(crate) fn new(body: Body, bounds: StreamBounds, method: &'static str) -> Self {
         let StreamBounds {
             deadline,
+            age,
             stopped,
             permit,
         } = bounds;
@@ -150,7 +161,7 @@ impl BoundedStream {
         }));
         let ended = Arc::clone(&stream);
         let ending = tokio::spawn(area::within(method, async move {
-            let why = StreamBounds::first(deadline, stopped).await;
+            let why = StreamBounds::first(deadline, age, stopped).await;
             end(&ended, trailers(why));
         }));
         Self {
@@ -276,6 +287,7 @@ mod tests {
         let limit = limit();
         let bounds = StreamBounds {
             deadline: None,
+            age: Instant::now() + Duration::from_secs(600),
             stopped: Some(stopped),
             permit: Some(Arc::new(limit.take("a caller").unwrap())),
         };
@@ -292,6 +304,7 @@ mod tests {
         let limit = limit();
         let bounds = StreamBounds {
             deadline: Some(Instant::now() + Duration::from_millis(100)),
+            age: Instant::now() + Duration::from_secs(600),
             stopped: None,
             permit: Some(Arc::new(limit.take("a caller").unwrap())),
         };
@@ -299,5 +312,17 @@ mod tests {
         limit.all_free().await;
         let trailers = read_trailers(stream).await;
         assert_eq!(trailers[Status::GRPC_STATUS], "4");
+    }
+
+    #[tokio::test]
+    async fn an_old_stream_tells_its_client_to_come_again() {
+        let bounds = StreamBounds {
+            deadline: None,
+            age: Instant::now() + Duration::from_millis(100),
+            stopped: None,
+            permit: None,
+        };
+        let trailers = read_trailers(endless_stream(bounds)).await;
+        assert_eq!(trailers[Status::GRPC_STATUS], "14");
     }
 }

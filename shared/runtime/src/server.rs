@@ -25,11 +25,10 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use crate::{
     clock::{SystemClock, TestClock},
     clock_service::ClockRpc,
-    concurrency::{ConcurrencyBounds, ConcurrencyLimit},
     config::Limits,
     database::Database,
     event_service::EventRpc,
-    fault::{Fault, TransientReason},
+    fault::Fault,
     guard::GuardLayer,
     operation_service::OperationRpc,
     outbox::Mover,
@@ -38,6 +37,7 @@ use crate::{
     replay,
     retention::{Pruner, Retention},
     schedule::{self, CatchUp, DueWork},
+    server_limits::ServerLimits,
     transport::{COMPRESSION, served},
 };
 
@@ -123,12 +123,18 @@ const DELIVERY: Duration = Duration::from_secs(2);
 /// How long connections have to close after the last response: a client that is gone does not close its own.
 const CLOSING: Duration = Duration::from_millis(250);
 
+/// The largest request for health or reflection, which no limit counts: a name.
+const SMALL_MESSAGE_BYTES: usize = 4 << 10;
+/// The most streams of one connection at once; a client waits with more.
+const STREAMS_PER_CONNECTION: u32 = 200;
+/// How many streams of a connection may be reset before they are accepted, or for its errors, before the
+/// connection is closed (CVE-2023-44487).
+const RESETS: usize = 20;
 /// A running server.
 #[derive(Debug)]
 pub struct RunningServer {
     address: SocketAddr,
-    calls: ConcurrencyLimit,
-    streams: ConcurrencyLimit,
+    limits: ServerLimits,
     in_flight: Arc<watch::Sender<()>>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
@@ -151,11 +157,7 @@ impl RunningServer {
     /// Rejects new calls, ends streams, and waits for calls in progress.
     async fn drain_calls(&mut self, deadline: Instant) {
         let _ = self.stop.send(true);
-        let nothing_under_way = async {
-            self.calls.all_free().await;
-            self.streams.all_free().await;
-        };
-        if timeout_at(deadline, nothing_under_way).await.is_err() {
+        if timeout_at(deadline, self.limits.all_free()).await.is_err() {
             tracing::warn!(address = %self.address, "calls were still in progress after the drain");
         }
         for work in self.scheduled.drain(..) {
@@ -253,17 +255,18 @@ pub async fn start(
     routes.add_service(
         health
             .accept_compressed(COMPRESSION)
-            .send_compressed(COMPRESSION),
+            .send_compressed(COMPRESSION)
+            .max_decoding_message_size(SMALL_MESSAGE_BYTES),
     );
 
-    let (calls, streams) = (call_limit(limits), stream_limit(limits));
+    let server_limits = ServerLimits::new(limits);
     let in_flight = Arc::new(watch::Sender::new(()));
     let guard = GuardLayer {
         clock: Arc::clone(&suite.clock),
         served: names.clone().into(),
-        calls: calls.clone(),
-        streams: streams.clone(),
+        limits: server_limits.clone(),
         longest_call: limits.longest_call(),
+        longest_stream: limits.longest_stream(),
         stopped: stopped.clone(),
         in_flight: Arc::clone(&in_flight),
         stores: StoreCheck {
@@ -277,6 +280,9 @@ pub async fn start(
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_header_list_size(16 << 10)
+        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .http2_max_pending_accept_reset_streams(Some(RESETS))
+        .http2_max_local_error_reset_streams(Some(RESETS))
         .layer(guard)
         .add_routes(routes.routes());
     let mut signal = stopped.clone();
@@ -298,31 +304,12 @@ pub async fn start(
     tokio::spawn(report_health(reporter, names, stopped, reached));
     Ok(RunningServer {
         address,
-        calls,
-        streams,
+        limits: server_limits,
         in_flight,
         stop,
         serving,
         scheduled,
         drain: limits.drain(),
-    })
-}
-
-fn call_limit(limits: &Limits) -> ConcurrencyLimit {
-    ConcurrencyLimit::new(ConcurrencyBounds {
-        what: "calls",
-        reason: TransientReason::Overloaded,
-        total: limits.max_calls,
-        per_caller: limits.max_calls,
-    })
-}
-
-fn stream_limit(limits: &Limits) -> ConcurrencyLimit {
-    ConcurrencyLimit::new(ConcurrencyBounds {
-        what: "streams",
-        reason: TransientReason::TooManyStreams,
-        total: limits.max_streams,
-        per_caller: limits.max_streams_per_caller,
     })
 }
 
@@ -406,7 +393,8 @@ fn add_reflection(routes: &mut RoutesBuilder, names: &[String]) -> Result<(), pr
             routes.add_service(
                 $server
                     .accept_compressed(COMPRESSION)
-                    .send_compressed(COMPRESSION),
+                    .send_compressed(COMPRESSION)
+                    .max_decoding_message_size(SMALL_MESSAGE_BYTES),
             )
         };
     }
@@ -424,15 +412,14 @@ mod tests {
         let limits = Limits::default();
         let running = RunningServer {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            calls: call_limit(&limits),
-            streams: stream_limit(&limits),
+            limits: ServerLimits::new(&limits),
             in_flight: Arc::new(watch::Sender::new(())),
             stop: watch::Sender::new(false),
             serving: tokio::spawn(std::future::pending()),
             scheduled: Vec::new(),
             drain,
         };
-        let call = running.calls.take("a caller").unwrap();
+        let call = running.limits.calls.take("a caller").unwrap();
         (running, call)
     }
 
