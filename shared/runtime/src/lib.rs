@@ -26,6 +26,7 @@ mod guard_faults;
 
 pub mod history;
 pub mod join;
+mod log_limit;
 pub mod operation;
 pub mod operation_service;
 pub mod outbox;
