@@ -7,6 +7,7 @@ mod text;
 pub mod case;
 pub mod certificate;
 pub mod clock;
+pub mod deceptive;
 pub mod ids;
 pub mod money;
 pub mod refusal;

@@ -3,7 +3,7 @@
 use std::{fmt::Display, str::FromStr};
 
 use licet_contracts::{Mutation, types::v1 as types};
-use licet_domain::term::Period;
+use licet_domain::{deceptive::is_deceptive, term::Period};
 use tonic_types::FieldViolation;
 use uuid::Uuid;
 
@@ -126,7 +126,7 @@ impl Fields {
         u32::try_from(count).map_err(|_| self.note(path, "must not be negative"))
     }
 
-    /// Free text without control characters, at most [`MAX_TEXT_BYTES`] long.
+    /// Free text without control characters and without characters that hide or reorder it, at most [`MAX_TEXT_BYTES`] long.
     ///
     /// # Errors
     /// The violation is noted.
@@ -136,6 +136,11 @@ impl Fields {
         }
         if text.chars().any(char::is_control) {
             return Err(self.note(path, "has control characters"));
+        }
+        if let Some(found) = text.chars().find(|character| is_deceptive(*character)) {
+            let code = u32::from(found);
+            let why = format!("has U+{code:04X}, which hides or reorders text: remove it");
+            return Err(self.note(path, why));
         }
         Ok(text.trim().to_owned())
     }
