@@ -92,6 +92,7 @@ mod san_revocation_preview;
 mod san_upgrade;
 mod san_views;
 mod san_watch;
+mod secrets;
 mod servers;
 mod signing_requests;
 mod software;

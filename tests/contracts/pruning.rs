@@ -10,6 +10,7 @@ use licet_contracts::{
         OperationKind, OperationState,
     },
     orders::v1::{GetOrderRequest, OrderState, PlaceOrderRequest, UpdateDomainsRequest},
+    sanlicensing::v1::ingest_record::Report,
 };
 use licet_domain::clock::Instant;
 use licet_runtime::{
@@ -23,7 +24,9 @@ use crate::harness::{
     Backend,
     books::BackDoor,
     errors::{Refused, refused},
-    eventually, on_both_databases, request_id,
+    eventually,
+    ingest::record,
+    on_both_databases, request_id,
     samples::{MULTI, change_request, multi_domain_request},
     selling::item,
     world::World,
@@ -34,6 +37,7 @@ on_both_databases![
     x_2_a_step_repeated_after_pruning_charges_once_or_never,
     md_6_an_expired_quote_goes_and_the_books_agree,
     sl_12_a_denial_loses_its_sans_and_stays_the_answer,
+    sl_14_a_refused_record_is_listed_for_90_days,
 ];
 
 /// Inserts a replay record that is always old enough, so that its absence shows that a service has pruned.
@@ -397,4 +401,18 @@ async fn sl_12_a_denial_loses_its_sans_and_stays_the_answer(backend: Backend) {
     world.time.advance_days(1);
     assert_eq!(world.authorize(request).await, denied);
     world.granted(&license, &["d.example"]).await;
+}
+
+async fn sl_14_a_refused_record_is_listed_for_90_days(backend: Backend) {
+    let (mut world, license) = World::start_licensed(backend, 1).await;
+    let garbage = record(&license, Report::CertificateDer(vec![0x30; 200]));
+    world.ingest(1, vec![garbage]).await;
+    assert_eq!(world.refused_records(0).await.len(), 1);
+    world.stop_san_licensing(0).await;
+    world.prune_as_if_after(91);
+    world.start_san_licensing().await;
+    eventually("what is old is no longer listed", || async {
+        world.refused_records(0).await.is_empty().then_some(())
+    })
+    .await;
 }

@@ -236,7 +236,7 @@ async fn sl_14_what_follows_the_leaf_is_not_judged(backend: Backend) {
     let cut_off = &pem("CERTIFICATE", &leaf)[..60];
     for text in [
         blocks(&pem("CERTIFICATE", &stranger.der())),
-        blocks(&pem("PRIVATE KEY", b"no key")),
+        blocks(&pem("PUBLIC KEY", b"no certificate")),
         blocks(cut_off),
         pem("X509 CERTIFICATE", &leaf),
     ] {

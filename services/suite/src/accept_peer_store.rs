@@ -5,20 +5,19 @@ use std::str::FromStr;
 
 use clap::Args;
 use licet_runtime::{
-    database::{Database, Location},
+    database::Database,
     peer_store::{self, SERVICES},
 };
 use uuid::Uuid;
 
-use crate::CommandError;
+use crate::{CommandError, database_option::DatabaseOption};
 
-/// Settings of `licet accept-peer-store`.
+/// Settings of `licet accept-peer-store`. The database is that of the service that refuses the peer's store; the
+/// service may be running.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The database of the service that refuses the peer's store: sqlite:PATH, or
-    /// postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA. The service may be running.
-    #[arg(long, env = "LICET_DATABASE", hide_env_values = true)]
-    database: Location,
+    #[command(flatten)]
+    database: DatabaseOption,
     /// The peer and the id of its new store, as named in the refusal: billing=UUID.
     #[arg(value_name = "PEER=STORE")]
     accepted: PeerStore,
@@ -53,13 +52,13 @@ impl FromStr for PeerStore {
 
 /// Accepts the store and prints a confirmation.
 pub(crate) async fn run(options: &Options) -> Result<(), CommandError> {
-    let database = Database::open_existing(&options.database).await?;
+    let location = options.database.location()?;
+    let database = Database::open_existing(location).await?;
     let PeerStore { peer, store_id } = &options.accepted;
     peer_store::accept(&database, peer, *store_id).await?;
     println!(
-        "The store {} at {} now works with the store {store_id} of {peer}.",
-        database.store_id(),
-        options.database
+        "The store {} at {location} now works with the store {store_id} of {peer}.",
+        database.store_id()
     );
     Ok(())
 }

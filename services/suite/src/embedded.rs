@@ -2,8 +2,9 @@
 //! a second process, with the test clock on.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{File, Permissions, TryLockError},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -50,7 +51,7 @@ impl Options {
 
 /// Runs the suite until the process receives a stop signal.
 pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), CommandError> {
-    std::fs::create_dir_all(&options.data)?;
+    create_private(&options.data)?;
     let _lock = lock(&options.data)?;
     let first_start = FirstStart::check(&options.data).await?;
     let clock = Arc::new(TestClock::open(&options.data.join("clock"))?);
@@ -66,6 +67,13 @@ pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Comman
     stop.received().await;
     println!("Stopping; finishing the calls in progress.");
     services.shutdown().await;
+    Ok(())
+}
+
+/// Creates the folder of the data, which only its owner may read.
+fn create_private(data: &Path) -> Result<(), CommandError> {
+    std::fs::create_dir_all(data)?;
+    std::fs::set_permissions(data, Permissions::from_mode(0o700))?;
     Ok(())
 }
 

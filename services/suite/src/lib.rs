@@ -3,6 +3,7 @@
 mod accept_peer_store;
 mod chart;
 mod database;
+mod database_option;
 mod embedded;
 mod ingest;
 mod render;

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use clap::{Args, ValueEnum};
 use licet_runtime::{
     config::Limits,
-    database::{Database, Location},
+    database::Database,
     peer::PeerChannel,
     server::{self, Suite},
 };
 use licet_san_licensing::EngineSettings;
 
-use crate::{CommandError, StopSignal, bind};
+use crate::{CommandError, StopSignal, bind, database_option::DatabaseOption};
 
 /// The service to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -26,10 +26,8 @@ enum Name {
 pub(crate) struct Options {
     /// The service to run.
     name: Name,
-    /// The database: sqlite:PATH, or postgres://USER:PASSWORD@HOST/DATABASE#SCHEMA. Several hosts, as in
-    /// HOST:5432,OTHER:5432, are the servers of one database: the one that can be written is used.
-    #[arg(long, env = "LICET_DATABASE", hide_env_values = true)]
-    database: Location,
+    #[command(flatten)]
+    database: DatabaseOption,
     /// Creates the store if it does not exist. Use it for the first start only, so that a lost
     /// store is noticed.
     #[arg(long, env = "LICET_CREATE")]
@@ -99,7 +97,7 @@ impl Name {
 /// Runs the service until the process receives a stop signal.
 pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), CommandError> {
     let suite = Suite::on_system_clock();
-    let location = options.database.clone();
+    let location = options.database.location()?.clone();
     if !options.create && !Database::exists(&location).await? {
         return Err(CommandError(format!(
             "no store at {location}: restore it, or create a new one with --create \

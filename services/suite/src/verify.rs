@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 use licet_runtime::{database::Location, fault::Fault, verification::Verification};
 
-use crate::CommandError;
+use crate::{CommandError, database_option::location_in};
 
 /// Settings of `licet verify`.
 #[derive(Args, Debug)]
@@ -21,12 +21,21 @@ pub(crate) struct Options {
     /// databases given.
     #[arg(long, env = "LICET_BILLING_DATABASE", hide_env_values = true)]
     billing_database: Option<Location>,
+    /// A file that contains Billing's database.
+    #[arg(long, value_name = "FILE", env = "LICET_BILLING_DATABASE_FILE", value_parser = location_in)]
+    billing_database_file: Option<Location>,
     /// Orders' database; see --billing-database.
     #[arg(long, env = "LICET_ORDERS_DATABASE", hide_env_values = true)]
     orders_database: Option<Location>,
+    /// A file that contains Orders' database.
+    #[arg(long, value_name = "FILE", env = "LICET_ORDERS_DATABASE_FILE", value_parser = location_in)]
+    orders_database_file: Option<Location>,
     /// SanLicensing's database; see --billing-database.
     #[arg(long, env = "LICET_SAN_LICENSING_DATABASE", hide_env_values = true)]
     san_licensing_database: Option<Location>,
+    /// A file that contains SanLicensing's database.
+    #[arg(long, value_name = "FILE", env = "LICET_SAN_LICENSING_DATABASE_FILE", value_parser = location_in)]
+    san_licensing_database_file: Option<Location>,
     /// The folder of the embedded suite. Default: LICET_DATA if set, otherwise ./licet-data.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -55,21 +64,30 @@ const STORES: [Store; 3] = [
         name: ORDERS,
         file: "orders.db",
         setting: "--orders-database (LICET_ORDERS_DATABASE)",
-        given: |options| options.orders_database.as_ref(),
+        given: |options| {
+            let direct = options.orders_database.as_ref();
+            direct.or(options.orders_database_file.as_ref())
+        },
         verify: |location| Box::pin(licet_orders::verify(location)),
     },
     Store {
         name: SAN_LICENSING,
         file: "san-licensing.db",
         setting: "--san-licensing-database (LICET_SAN_LICENSING_DATABASE)",
-        given: |options| options.san_licensing_database.as_ref(),
+        given: |options| {
+            let direct = options.san_licensing_database.as_ref();
+            direct.or(options.san_licensing_database_file.as_ref())
+        },
         verify: |location| Box::pin(licet_san_licensing::verify(location)),
     },
     Store {
         name: "Billing",
         file: "billing.db",
         setting: "--billing-database (LICET_BILLING_DATABASE)",
-        given: |options| options.billing_database.as_ref(),
+        given: |options| {
+            let direct = options.billing_database.as_ref();
+            direct.or(options.billing_database_file.as_ref())
+        },
         verify: |location| Box::pin(licet_billing::verify(location)),
     },
 ];

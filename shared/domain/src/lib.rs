@@ -10,6 +10,7 @@ pub mod clock;
 pub mod deceptive;
 pub mod ids;
 pub mod money;
+pub mod private_key;
 pub mod refusal;
 pub mod revocation;
 pub mod san;

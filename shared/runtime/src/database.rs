@@ -3,6 +3,7 @@
 
 mod connection;
 mod distribution;
+mod files;
 mod location;
 mod migration;
 mod numbering;

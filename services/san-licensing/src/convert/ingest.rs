@@ -8,6 +8,7 @@ use licet_contracts::sanlicensing::{
 use licet_domain::{
     clock::Instant,
     ids::{AccountId, LicenseId},
+    private_key::holds_private_key,
     refusal::Refusal,
 };
 use licet_runtime::{
@@ -48,6 +49,9 @@ const MAX_CONTENT_BYTES: usize = 8192;
 /// The most reasons stored for a refused record, and the most bytes of each.
 const MAX_REASONS: usize = 20;
 const MAX_REASON_BYTES: usize = 300;
+/// The reason of a refused record that holds a private key.
+const PRIVATE_KEY: &str = "contains a private key, which must not leave its owner: nothing of the record was stored; \
+    send it without the key, and replace the key";
 /// The most refused records in an acknowledgement.
 const MAX_ACKNOWLEDGED: usize = 20;
 
@@ -225,7 +229,11 @@ fn refuse(index: u32, record: &wire::IngestRecord, fault: Fault) -> Result<Refus
             return Err(fault);
         }
     };
-    let reasons: Vec<String> = reasons;
+    let mut reasons: Vec<String> = reasons;
+    if holds_private_key(&record.encode_to_vec()) {
+        // The other reasons may quote the key.
+        reasons = vec![PRIVATE_KEY.to_owned()];
+    }
     let (content, content_bytes) = content(record);
     Ok(RefusedRecord {
         index,
@@ -244,9 +252,13 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
+/// What is stored of a refused record: nothing if it holds a private key.
 fn content(record: &wire::IngestRecord) -> (Vec<u8>, u64) {
     let mut bytes = record.encode_to_vec();
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if holds_private_key(&bytes) {
+        return (Vec::new(), length);
+    }
     bytes.truncate(MAX_CONTENT_BYTES);
     (bytes, length)
 }

@@ -147,6 +147,18 @@ pub(crate) async fn insert_refused(
     insert(tx, "refused_record", rows).await
 }
 
+/// Removes up to `limit` refused records from before `before`, the oldest first. Returns how many.
+pub(crate) async fn drop_refused(tx: &Tx, before: Instant, limit: u64) -> Result<u64, Fault> {
+    let query = Query::on(tx)
+        .value("before", before.as_micros())
+        .value("limit", limit);
+    let text = "DELETE FROM refused_record WHERE (feed_id, sequence, record_index) IN \
+        (SELECT feed_id, sequence, record_index FROM refused_record \
+        WHERE refuse_us < {before} ORDER BY refuse_us LIMIT {limit})";
+    let deleted = tx.execute_raw(query.statement(text)?).await?;
+    Ok(deleted.rows_affected())
+}
+
 /// A page of refused records, latest first.
 pub(crate) async fn list_refused(
     tx: &Tx,

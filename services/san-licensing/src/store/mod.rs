@@ -44,6 +44,10 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     migration!("san_licensing_0008_lineage", "m0008_lineage.sql"),
     migration!("san_licensing_0009_tenant_key", "m0009_tenant_key.sql"),
     migration!("san_licensing_0010_denials", "m0010_denials.sql"),
+    migration!(
+        "san_licensing_0011_refused_records",
+        "m0011_refused_records.sql"
+    ),
 ];
 
 /// The parts of migrations that SQL cannot express.

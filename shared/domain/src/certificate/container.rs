@@ -3,7 +3,7 @@
 use der::{Reader, SliceReader};
 
 use super::error::CertificateError;
-use crate::text::shortened;
+use crate::{private_key::holds_private_key, text::shortened};
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 
@@ -13,9 +13,7 @@ pub(super) fn documents(
     bytes: &[u8],
     labels: &[&'static str],
 ) -> Result<Vec<Vec<u8>>, CertificateError> {
-    if bytes.trim_ascii().is_empty() {
-        return Err(CertificateError::Empty);
-    }
+    check(bytes)?;
     if is_der(bytes) {
         from_der(bytes)
     } else {
@@ -25,9 +23,7 @@ pub(super) fn documents(
 
 /// The first document in `bytes`, as [`documents`]; everything after it is ignored.
 pub(super) fn first(bytes: &[u8], labels: &[&'static str]) -> Result<Vec<u8>, CertificateError> {
-    if bytes.trim_ascii().is_empty() {
-        return Err(CertificateError::Empty);
-    }
+    check(bytes)?;
     if is_der(bytes) {
         return element(bytes, 1).map(<[u8]>::to_vec);
     }
@@ -45,6 +41,16 @@ pub(super) fn first(bytes: &[u8], labels: &[&'static str]) -> Result<Vec<u8>, Ce
         .into_iter()
         .next()
         .ok_or(CertificateError::NeitherPemNorDer)
+}
+
+fn check(bytes: &[u8]) -> Result<(), CertificateError> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(CertificateError::Empty);
+    }
+    if holds_private_key(bytes) {
+        return Err(CertificateError::PrivateKey);
+    }
+    Ok(())
 }
 
 /// A SEQUENCE of at least 128 octets, as every document is. No text starts like this.

@@ -13,7 +13,13 @@ pub enum CertificateError {
     /// Malformed PEM.
     #[error("contains malformed PEM: {0}")]
     BrokenPem(String),
-    /// A PEM block of another kind, such as a private key.
+    /// A private key, sent by mistake.
+    #[error(
+        "contains a private key, which must not leave its owner: nothing of it was stored; send the \
+         certificate or the request alone, and replace the key"
+    )]
+    PrivateKey,
+    /// A PEM block of another kind.
     #[error("contains a PEM block `{found}` instead of `{expected}`")]
     WrongLabel {
         /// The label found, shortened.

@@ -303,7 +303,7 @@ fn says_what_broke() {
         (not_base64.as_bytes(), "contains malformed PEM"),
         (
             private_key.as_bytes(),
-            "contains a PEM block `PRIVATE KEY` instead of `CERTIFICATE`",
+            "contains a private key, which must not leave its owner",
         ),
         (&other_der, "cannot parse certificate 1: structure: "),
         (half_der, "cannot parse document 1: outermost structure: "),

@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::{
+    files::make_private,
     location::Location,
     options::{
         READING_CONNECTIONS, RESERVED_CONNECTIONS, WRITING_CONNECTIONS, only_to, postgres_options,
@@ -98,6 +99,7 @@ impl Pools {
     pub(super) async fn open(location: &Location) -> Result<Arc<Self>, DbErr> {
         match location {
             Location::Sqlite(path) => {
+                make_private(path)?;
                 let writer = sea_orm::Database::connect(sqlite_options(path, 1)).await?;
                 let reader =
                     |connections| sea_orm::Database::connect(sqlite_options(path, connections));

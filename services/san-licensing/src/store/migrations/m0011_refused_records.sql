@@ -1,0 +1,1 @@
+CREATE INDEX refused_record_time ON refused_record (refuse_us);
