@@ -1,5 +1,6 @@
 //! What each service promises, tested over gRPC on both databases: a file per area of the contract.
 
+mod access;
 mod accounts;
 mod accounts_money;
 mod accounts_upgrade;
@@ -21,6 +22,7 @@ mod common_names_renewed;
 mod credit_notes;
 mod customers;
 mod deletion_terms;
+mod dev_certs;
 mod distribution;
 mod diverged_logs;
 mod domains;

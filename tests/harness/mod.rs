@@ -10,6 +10,7 @@ pub(crate) mod encoding;
 pub(crate) mod errors;
 mod guardian;
 pub(crate) mod half_sent;
+pub(crate) mod identities;
 pub(crate) mod ingest;
 pub(crate) mod instances;
 pub(crate) mod load;

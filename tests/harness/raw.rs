@@ -3,9 +3,11 @@
 use prost::bytes::{Buf as _, BufMut as _};
 use tonic::{
     Request, Status, Streaming,
+    body::Body,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    codegen::http,
+    codegen::{Service, http},
+    transport,
 };
 
 use super::channel::Channel;
@@ -50,11 +52,14 @@ impl Decoder for Octets {
 }
 
 /// The first response of a method, streaming or not.
-pub(crate) async fn first_answer(
-    channel: Channel,
+pub(crate) async fn first_answer<C>(
+    channel: C,
     path: &'static str,
     request: Request<Vec<u8>>,
-) -> Result<Option<Vec<u8>>, Status> {
+) -> Result<Option<Vec<u8>>, Status>
+where
+    C: Service<http::Request<Body>, Response = http::Response<Body>, Error = transport::Error>,
+{
     let mut client = Grpc::new(channel);
     client.ready().await.unwrap();
     let path = http::uri::PathAndQuery::from_static(path);

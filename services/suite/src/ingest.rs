@@ -16,7 +16,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use licet_contracts::sanlicensing::v1::ingest_service_client::IngestServiceClient;
-use licet_runtime::{peer::PeerChannel, transport::MAX_MESSAGE_BYTES};
+use licet_runtime::{peer::PeerChannel, tls::TlsOptions, transport::MAX_MESSAGE_BYTES};
 use tokio::sync::mpsc;
 
 use self::{
@@ -57,6 +57,8 @@ pub(crate) struct Options {
         default_value = "http://127.0.0.1:50053"
     )]
     san_licensing_url: String,
+    #[command(flatten)]
+    tls: TlsOptions,
 }
 
 /// Sends the files and prints the results; the exit code is 1 if anything was refused.
@@ -74,7 +76,8 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode, CommandError> {
             each.map(|input| (input.feed(), vec![input])).collect()
         }
     };
-    let channel = PeerChannel::new(&options.san_licensing_url, "ingest")?;
+    let tls = options.tls.open().await?;
+    let channel = PeerChannel::open(&options.san_licensing_url, "ingest", tls.as_ref())?;
     let mut client = IngestServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let mut totals = Totals::default();
     let sizes: Vec<u64> = feeds.iter().map(|(_, inputs)| bytes_of(inputs)).collect();

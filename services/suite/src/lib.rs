@@ -4,6 +4,7 @@ mod accept_peer_store;
 mod chart;
 mod database;
 mod database_option;
+mod dev_certs;
 mod embedded;
 mod ingest;
 mod render;
@@ -66,6 +67,8 @@ enum Command {
     /// Checks the stores for consistency, read-only, and prints the differences: every balance
     /// against its postings, every invoice against its lines, every event against its hash chain.
     Verify(verify::Options),
+    /// Makes certificates and an access table for trying out mutual TLS.
+    DevCerts(dev_certs::Options),
     /// Sends certificates and revocations from files to SanLicensing, resuming where the last run
     /// stopped.
     Ingest(ingest::Options),
@@ -80,6 +83,10 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     telemetry::start();
+    // The soft limit, often 1024, is less than the connections that a service accepts.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!("cannot raise the limit of open files: {error}");
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return report(&error.into()),
@@ -93,6 +100,7 @@ pub fn main() -> ExitCode {
                 return verify::run(&options, arguments.embedded.data()).await;
             }
             Some(Command::Ingest(options)) => return ingest::run(&options).await,
+            Some(Command::DevCerts(options)) => dev_certs::run(&options)?,
             Some(Command::Render(options)) => render::run(&options).await?,
             Some(Command::Usage(options)) => usage::run(&options).await?,
             None => embedded::run(&arguments.embedded, &arguments.limits).await?,

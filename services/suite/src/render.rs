@@ -12,7 +12,9 @@ use licet_contracts::{
     types::v1::Period,
 };
 use licet_domain::clock::Instant;
-use licet_runtime::{peer::PeerChannel, transport::MAX_MESSAGE_BYTES, wire::encode_time};
+use licet_runtime::{
+    peer::PeerChannel, tls::TlsOptions, transport::MAX_MESSAGE_BYTES, wire::encode_time,
+};
 
 use crate::{CommandError, read_instant, service_error};
 
@@ -29,6 +31,8 @@ pub(crate) struct Options {
         global = true
     )]
     billing_url: String,
+    #[command(flatten)]
+    tls: TlsOptions,
 }
 
 #[derive(Subcommand, Debug)]
@@ -53,7 +57,8 @@ enum Document {
 
 /// Writes the page to standard output.
 pub(crate) async fn run(options: &Options) -> Result<(), CommandError> {
-    let channel = PeerChannel::new(&options.billing_url, "render")?;
+    let tls = options.tls.open().await?;
+    let channel = PeerChannel::open(&options.billing_url, "render", tls.as_ref())?;
     let content = match &options.document {
         Document::Invoice { invoice_id } => {
             let request = RenderInvoiceRequest {

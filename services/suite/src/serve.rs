@@ -1,13 +1,15 @@
 //! `licet serve NAME`: runs one service on its own database, for production.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use licet_runtime::{
+    access::Access,
     config::Limits,
     database::Database,
     peer::PeerChannel,
-    server::{self, Suite},
+    server::{self, Security, Suite},
+    tls::TlsOptions,
 };
 use licet_san_licensing::EngineSettings;
 
@@ -36,6 +38,11 @@ pub(crate) struct Options {
     /// 50052, SanLicensing 50053).
     #[arg(long, env = "LICET_LISTEN")]
     listen: Option<SocketAddr>,
+    #[command(flatten)]
+    tls: TlsOptions,
+    /// With TLS: the access table, a TOML file that says what each identity may do. It is read again when it changes.
+    #[arg(long, env = "LICET_ACCESS", requires = "tls_certificate")]
+    access: Option<PathBuf>,
     /// Billing's URL, for Orders and SanLicensing.
     #[arg(
         long,
@@ -74,6 +81,20 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// `None` without TLS.
+    async fn security(&self) -> Result<Option<Security>, CommandError> {
+        match (self.tls.open().await?, &self.access) {
+            (None, _) => Ok(None),
+            (Some(tls), Some(access)) => {
+                let access = Access::open(access.clone()).await?;
+                Ok(Some(Security { tls, access }))
+            }
+            (Some(_), None) => Err(CommandError(
+                "--tls-certificate needs an access table: --access (LICET_ACCESS)".to_owned(),
+            )),
+        }
+    }
+
     fn engine(&self) -> EngineSettings {
         let mebibytes = usize::try_from(self.license_memory_mib).unwrap_or(usize::MAX);
         EngineSettings {
@@ -96,7 +117,9 @@ impl Name {
 
 /// Runs the service until the process receives a stop signal.
 pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), CommandError> {
-    let suite = Suite::on_system_clock();
+    let mut suite = Suite::on_system_clock();
+    suite.security = options.security().await?;
+    let tls = suite.security.as_ref().map(|security| &security.tls);
     let location = options.database.location()?.clone();
     if !options.create && !Database::exists(&location).await? {
         return Err(CommandError(format!(
@@ -110,8 +133,8 @@ pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Comman
             licet_billing::build(licet_billing::Deps { location, seller }).await?
         }
         Name::Orders => {
-            let billing = PeerChannel::new(&options.billing_url, "orders")?;
-            let san_licensing = PeerChannel::new(&options.san_licensing_url, "orders")?;
+            let billing = PeerChannel::open(&options.billing_url, "orders", tls)?;
+            let san_licensing = PeerChannel::open(&options.san_licensing_url, "orders", tls)?;
             licet_orders::build(licet_orders::Deps {
                 location,
                 clock: suite.clock.clone(),
@@ -121,7 +144,7 @@ pub(crate) async fn run(options: &Options, limits: &Limits) -> Result<(), Comman
             .await?
         }
         Name::SanLicensing => {
-            let billing = PeerChannel::new(&options.billing_url, "san-licensing")?;
+            let billing = PeerChannel::open(&options.billing_url, "san-licensing", tls)?;
             licet_san_licensing::build(licet_san_licensing::Deps {
                 location,
                 clock: suite.clock.clone(),

@@ -15,6 +15,7 @@ use licet_contracts::{
 use licet_domain::clock::Instant;
 use licet_runtime::{
     peer::PeerChannel,
+    tls::TlsOptions,
     wire::{decode_time, encode_time},
 };
 
@@ -48,6 +49,8 @@ pub(crate) struct Options {
         default_value = "http://127.0.0.1:50053"
     )]
     san_licensing_url: String,
+    #[command(flatten)]
+    tls: TlsOptions,
 }
 
 const PAST_DAYS: i64 = 30;
@@ -56,7 +59,8 @@ const USUAL_WIDTH: u16 = 100;
 
 /// Writes the chart to standard output.
 pub(crate) async fn run(options: &Options) -> Result<(), CommandError> {
-    let channel = PeerChannel::new(&options.san_licensing_url, "usage")?;
+    let tls = options.tls.open().await?;
+    let channel = PeerChannel::open(&options.san_licensing_url, "usage", tls.as_ref())?;
     let mut client = UsageServiceClient::new(channel);
     let request = GetUsageRequest {
         license_id: options.license_id.clone(),

@@ -1,5 +1,5 @@
 //! The caller, its roles and its accounts. On plaintext loopback, the caller is a local operator, whose
-//! metadata may restrict its roles and accounts.
+//! metadata may restrict its roles and accounts. With TLS, `access.rs` finds the caller.
 
 use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
@@ -59,6 +59,8 @@ impl From<AccountId> for AccountScope {
 pub struct Caller {
     /// A stable name; a `request_id` belongs to it (BL-2).
     pub name: String,
+    /// The identity that speaks for the caller, such as a console; events name both.
+    pub front: Option<String>,
     /// What the caller may do.
     pub roles: Vec<Role>,
     /// The accounts that the caller may see.
@@ -84,6 +86,23 @@ impl Caller {
         self.roles.iter().all(|role| *role == Role::Service)
     }
 
+    /// Removes the roles and accounts that the metadata leaves out. Metadata never adds any.
+    pub(crate) fn narrow(&mut self, narrowing: Narrowing) {
+        if let Some(roles) = narrowing.roles {
+            self.roles.retain(|role| roles.contains(role));
+        }
+        self.accounts = match (
+            std::mem::replace(&mut self.accounts, AccountScope::All),
+            narrowing.accounts,
+        ) {
+            (accounts, None) => accounts,
+            (AccountScope::All, Some(named)) => AccountScope::Only(named),
+            (AccountScope::Only(own), Some(named)) => {
+                AccountScope::Only(own.intersection(&named).copied().collect())
+            }
+        };
+    }
+
     /// Restricts a caller that may call a method for `roles` only as a customer: if it names no accounts, it
     /// sees none.
     pub(crate) fn confine(&mut self, roles: &[Role]) {
@@ -99,47 +118,87 @@ impl Caller {
     /// # Errors
     /// A description of the invalid metadata.
     pub(crate) fn local_operator(headers: &HeaderMap) -> Result<Self, String> {
-        let text = |key: &str| match headers.get(key) {
-            None => Ok(None),
-            Some(value) => match value.to_str() {
-                Ok(text) if text.len() <= 1024 => Ok(Some(text)),
-                Ok(_) | Err(_) => Err(format!(
-                    "metadata {key} must be ASCII of at most 1024 bytes"
-                )),
-            },
+        let narrowing = Narrowing::of(headers)?;
+        let mut caller = Self {
+            name: narrowing
+                .name
+                .clone()
+                .unwrap_or_else(|| "local-operator".to_owned()),
+            front: None,
+            roles: every_role().collect(),
+            accounts: AccountScope::All,
         };
-        let name = text(CALLER_KEY)?.unwrap_or("local-operator").to_owned();
-        let every = || (1..).map_while(|number| Role::try_from(number).ok());
-        let roles = match text(ROLES_KEY)? {
-            None => every().collect(),
-            Some(list) => list
-                .split(',')
-                .map(|word| {
-                    let wanted = format!("ROLE_{}", word.trim().to_ascii_uppercase());
-                    every()
-                        .find(|role| role.as_str_name() == wanted)
-                        .ok_or_else(|| {
-                            format!("metadata {ROLES_KEY}: unknown role {:?}", word.trim())
-                        })
-                })
-                .collect::<Result<_, _>>()?,
-        };
-        let accounts = match text(ACCOUNTS_KEY)? {
-            None => AccountScope::All,
-            Some(list) => AccountScope::Only(
-                list.split(',')
-                    .map(|word| {
-                        AccountId::from_str(word.trim())
-                            .map_err(|error| format!("metadata {ACCOUNTS_KEY}: {error}"))
-                    })
-                    .collect::<Result<_, _>>()?,
-            ),
-        };
+        caller.narrow(narrowing);
+        Ok(caller)
+    }
+}
+
+/// The roles of the contract.
+pub(crate) fn every_role() -> impl Iterator<Item = Role> {
+    (1..).map_while(|number| Role::try_from(number).ok())
+}
+
+/// The role of a word such as `customer`, for `ROLE_CUSTOMER`.
+pub(crate) fn role_named(word: &str) -> Option<Role> {
+    let wanted = format!("ROLE_{}", word.to_ascii_uppercase());
+    every_role().find(|role| role.as_str_name() == wanted)
+}
+
+/// What a call's metadata says about its caller.
+#[derive(Debug, Default)]
+pub(crate) struct Narrowing {
+    /// The caller's name.
+    pub(crate) name: Option<String>,
+    pub(crate) roles: Option<Vec<Role>>,
+    pub(crate) accounts: Option<BTreeSet<AccountId>>,
+}
+
+impl Narrowing {
+    /// Reads the metadata.
+    ///
+    /// # Errors
+    /// A description of the invalid metadata.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, String> {
+        let roles = text(headers, ROLES_KEY)?.map(|list| {
+            let words = list.split(',').map(str::trim);
+            let roles = words.map(|word| {
+                role_named(word)
+                    .ok_or_else(|| format!("metadata {ROLES_KEY}: unknown role {word:?}"))
+            });
+            roles.collect::<Result<_, _>>()
+        });
+        let accounts = text(headers, ACCOUNTS_KEY)?.map(|list| {
+            let ids = list.split(',').map(|word| {
+                AccountId::from_str(word.trim())
+                    .map_err(|error| format!("metadata {ACCOUNTS_KEY}: {error}"))
+            });
+            ids.collect::<Result<_, _>>()
+        });
         Ok(Self {
-            name,
-            roles,
-            accounts,
+            name: text(headers, CALLER_KEY)?.map(str::to_owned),
+            roles: roles.transpose()?,
+            accounts: accounts.transpose()?,
         })
+    }
+
+    /// Whether the metadata says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.name.is_none() && self.roles.is_none() && self.accounts.is_none()
+    }
+}
+
+/// The only value of a header, if any.
+fn text<'a>(headers: &'a HeaderMap, key: &str) -> Result<Option<&'a str>, String> {
+    let mut values = headers.get_all(key).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => Err(format!("metadata {key} must be given once")),
+        (Some(value), None) => match value.to_str() {
+            Ok(text) if text.len() <= 1024 => Ok(Some(text)),
+            Ok(_) | Err(_) => Err(format!(
+                "metadata {key} must be ASCII of at most 1024 bytes"
+            )),
+        },
     }
 }
 
@@ -166,7 +225,10 @@ impl Call {
     #[must_use]
     pub fn origin(&self, request_id: &str) -> Origin {
         Origin {
-            caller: self.caller.name.clone(),
+            caller: match &self.caller.front {
+                Some(front) => format!("{} through {front}", self.caller.name),
+                None => self.caller.name.clone(),
+            },
             method: self.method.to_owned(),
             request_id: request_id.to_owned(),
         }
@@ -216,6 +278,7 @@ mod tests {
         ] {
             let caller = Caller {
                 name: "orders".to_owned(),
+                front: None,
                 roles,
                 accounts: AccountScope::All,
             };
@@ -248,6 +311,9 @@ mod tests {
         both.confine(&[Role::Operator, Role::Customer]);
         assert!(!both.sees(account));
 
+        headers.append(ROLES_KEY, "operator".parse().unwrap());
+        let twice = Caller::local_operator(&headers).unwrap_err();
+        assert!(twice.contains("once"), "{twice}");
         headers.insert(ROLES_KEY, "emperor".parse().unwrap());
         assert!(Caller::local_operator(&headers).is_err());
     }

@@ -38,6 +38,18 @@ pub struct Limits {
         global = true
     )]
     pub max_streams_per_caller: usize,
+    /// The most open connections; further ones are closed at once. As many again may be in their TLS handshake.
+    #[arg(long, env = "LICET_MAX_CONNECTIONS", default_value_t = 4096, value_parser = at_least_one, global = true)]
+    pub max_connections: usize,
+    /// The most open connections of one client: of one identity with TLS, of one address without.
+    #[arg(
+        long,
+        env = "LICET_MAX_CONNECTIONS_PER_CALLER",
+        default_value_t = 1024,
+        value_parser = at_least_one,
+        global = true
+    )]
+    pub max_connections_per_caller: usize,
     /// The longest duration of a call in seconds, even if the client's deadline is later.
     #[arg(long, env = "LICET_CALL_SECONDS", default_value_t = 30, global = true)]
     pub call_seconds: u64,
@@ -76,6 +88,8 @@ impl Default for Limits {
             message_mib: 256,
             max_streams: 1024,
             max_streams_per_caller: 256,
+            max_connections: 4096,
+            max_connections_per_caller: 1024,
             call_seconds: 30,
             stream_seconds: 3600,
             drain_seconds: 10,

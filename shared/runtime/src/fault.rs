@@ -66,7 +66,9 @@ pub enum TransientReason {
     DeadlineExceeded,
     /// A peer did not answer.
     PeerUnavailable,
-    /// The caller has none of the method's roles.
+    /// The client certificate names nobody whom the access table knows, or somebody whom it denies.
+    Unauthenticated,
+    /// The caller has none of the method's roles, or may not speak for the caller that it names.
     PermissionDenied,
     /// This server does not serve the method.
     MethodNotServed,
@@ -94,6 +96,7 @@ impl TransientReason {
             Self::StreamExpired => ("STREAM_EXPIRED", Code::Unavailable),
             Self::DeadlineExceeded => ("DEADLINE_EXCEEDED", Code::DeadlineExceeded),
             Self::PeerUnavailable => ("PEER_UNAVAILABLE", Code::Unavailable),
+            Self::Unauthenticated => ("UNAUTHENTICATED", Code::Unauthenticated),
             Self::PermissionDenied => ("PERMISSION_DENIED", Code::PermissionDenied),
             Self::MethodNotServed => ("METHOD_NOT_SERVED", Code::Unimplemented),
             Self::EncodingNotSupported => ("ENCODING_NOT_SUPPORTED", Code::Unimplemented),

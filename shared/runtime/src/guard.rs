@@ -22,6 +22,7 @@ use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 use crate::{
+    access::Access,
     area::{AREA, area_of},
     buffered_body::{BufferedBody, Counted},
     caller::{Call, Caller},
@@ -31,6 +32,7 @@ use crate::{
     guard_faults::{
         decoding_fault, not_begun, not_served, permission_denied, repeated_key, text_of, too_late,
     },
+    identity::Peer,
     peer_store::{SERVICES, StoreCheck},
     response_body::{BoundedStream, StreamBounds, TrackedBody, stopping},
     server_limits::ServerLimits,
@@ -40,6 +42,8 @@ use crate::{
 
 #[derive(Clone)]
 pub(crate) struct GuardLayer {
+    /// `None` on plaintext loopback.
+    pub(crate) access: Option<Access>,
     pub(crate) clock: Arc<dyn Clock>,
     /// The gRPC services that this server has, sorted.
     pub(crate) served: Arc<[String]>,
@@ -195,8 +199,7 @@ impl GuardLayer {
             let text = format!("{key} is sent more than once; send one value");
             return Err(Box::new(Fault::invalid("metadata", text)));
         }
-        let mut caller = Caller::local_operator(request.headers())
-            .map_err(|error| Box::new(Fault::invalid("metadata", error)))?;
+        let mut caller = self.caller(request)?;
         if !caller.has_any(method.roles) {
             return Err(Box::new(permission_denied(path, method.roles)));
         }
@@ -276,6 +279,15 @@ impl GuardLayer {
         response.map(|body| Body::new(BoundedStream::new(body, bounds, "/licet")))
     }
 
+    fn caller(&self, request: &Request<Body>) -> Result<Caller, Box<Fault>> {
+        let Some(access) = &self.access else {
+            return Caller::local_operator(request.headers())
+                .map_err(|error| Box::new(Fault::invalid("metadata", error)));
+        };
+        let peer = request.extensions().get::<Peer>();
+        access.caller(peer, request.headers()).map_err(Box::new)
+    }
+
     fn serves(&self, path: &str) -> bool {
         let service = path.trim_start_matches('/').split('/').next();
         service.is_some_and(|name| {
@@ -308,8 +320,9 @@ impl GuardLayer {
         request.extensions_mut().insert(call);
         let (stores, working) = (self.stores.clone(), Arc::clone(&permit));
         // The handler holds the permit: it counts even after its deadline.
+        let admitting = caller.clone();
         let work = async move {
-            let response = match stores.admit(request.headers()).await {
+            let response = match stores.admit(&admitting, request.headers()).await {
                 Ok(()) => inner.call(request).await,
                 Err(fault) => Ok(Status::from(fault).into_http()),
             };

@@ -1,6 +1,7 @@
 //! The runtime of a tonic service: listeners, limits, callers, transactions, replay, durable operations,
 //! events and time. It must not contain business rules.
 
+pub mod access;
 pub mod all_accounts;
 mod area;
 pub mod bookmark;
@@ -11,6 +12,7 @@ pub mod clock;
 mod clock_service;
 pub mod concurrency;
 pub mod config;
+mod connections;
 pub mod database;
 mod deadline;
 pub mod door;
@@ -25,6 +27,7 @@ mod guard;
 mod guard_faults;
 
 pub mod history;
+mod identity;
 pub mod join;
 mod log_limit;
 pub mod operation;
@@ -33,7 +36,9 @@ pub mod outbox;
 pub mod page;
 pub mod peer;
 pub mod peer_store;
+mod rarely;
 mod reflection;
+pub mod reloaded;
 pub mod replay;
 mod response_body;
 pub mod retention;
@@ -45,6 +50,7 @@ mod server_limits;
 pub mod status;
 pub mod stored;
 pub mod telemetry;
+pub mod tls;
 pub mod transport;
 pub mod verification;
 pub mod wire;

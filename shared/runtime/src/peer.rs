@@ -2,6 +2,7 @@
 //! name. A fault plan lets tests make calls fail before or after the peer acts.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -27,6 +28,7 @@ use crate::{
     fault::{Fault, TransientFault, TransientReason},
     peer_store::{EXPECTED_KEY, PeerStores, STORE_KEY, header, id_of, named},
     status::{refusal_of, store_change},
+    tls::{Connector, Tls},
 };
 
 /// The longest deadline of a call to a peer; that of the call which makes it may be sooner.
@@ -137,11 +139,28 @@ impl Forwarder {
     }
 }
 
+/// Why a peer's address cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AddressFault {
+    /// Not a URL.
+    #[error("{0}")]
+    Url(#[from] Error),
+    /// Other machines would read and change what is sent.
+    #[error(
+        "{0} is plaintext to another machine; use https:// with --tls-certificate, --tls-key and --tls-ca"
+    )]
+    Plaintext(String),
+    /// The peer requires a certificate.
+    #[error("{0} needs a certificate; set --tls-certificate, --tls-key and --tls-ca")]
+    NoCertificate(String),
+}
+
 /// A channel for generated clients.
 #[derive(Clone)]
 pub struct PeerChannel {
     channel: Channel,
-    caller: HeaderValue,
+    /// Only on plaintext.
+    caller: Option<HeaderValue>,
     roles: Option<HeaderValue>,
     faults: Option<Arc<dyn FaultPlan>>,
     stores: Option<Stores>,
@@ -155,23 +174,44 @@ struct Stores {
 }
 
 impl PeerChannel {
-    /// A channel to `address` (`http://127.0.0.1:50052`) for calls by `caller`. Connects when first used, and
-    /// reconnects when the connection is lost.
+    /// A plaintext channel to `address` (`http://127.0.0.1:50052`) for calls by `caller`. Connects when first
+    /// used, and reconnects when the connection is lost.
     ///
     /// # Errors
-    /// When the address is not a URI.
-    pub fn new(address: &str, caller: &'static str) -> Result<Self, Error> {
-        let channel = Endpoint::from_shared(address.to_owned())?
+    /// [`AddressFault`].
+    pub fn new(address: &str, caller: &'static str) -> Result<Self, AddressFault> {
+        Self::open(address, caller, None)
+    }
+
+    /// As [`PeerChannel::new`], over TLS if there is any. The certificate then names the caller.
+    ///
+    /// # Errors
+    /// [`AddressFault`].
+    pub fn open(
+        address: &str,
+        caller: &'static str,
+        tls: Option<&Tls>,
+    ) -> Result<Self, AddressFault> {
+        let endpoint = Endpoint::from_shared(address.to_owned())?
             .connect_timeout(Duration::from_secs(2))
             .timeout(CALL_TIMEOUT)
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true)
-            .tcp_nodelay(true)
-            .connect_lazy();
+            .tcp_nodelay(true);
+        let uri = endpoint.uri();
+        let is_https = uri.scheme_str() == Some("https");
+        if !is_https && !is_loopback(uri.host().unwrap_or_default()) {
+            return Err(AddressFault::Plaintext(address.to_owned()));
+        }
+        let channel = match tls {
+            Some(tls) if is_https => endpoint.connect_with_connector_lazy(Connector(tls.clone())),
+            None if is_https => return Err(AddressFault::NoCertificate(address.to_owned())),
+            _ => endpoint.connect_lazy(),
+        };
         Ok(Self {
             channel,
-            caller: HeaderValue::from_static(caller),
+            caller: (!is_https).then(|| HeaderValue::from_static(caller)),
             roles: None,
             faults: None,
             stores: None,
@@ -215,9 +255,9 @@ impl Service<http::Request<Body>> for PeerChannel {
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        request
-            .headers_mut()
-            .insert(CALLER_KEY, self.caller.clone());
+        if let Some(caller) = &self.caller {
+            request.headers_mut().insert(CALLER_KEY, caller.clone());
+        }
         if let Some(roles) = &self.roles {
             request.headers_mut().insert(ROLES_KEY, roles.clone());
         }
@@ -254,6 +294,15 @@ impl Service<http::Request<Body>> for PeerChannel {
             })
         })
     }
+}
+
+/// Whether a host of a URL is this machine.
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || bare
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 fn lost() -> http::Response<Body> {

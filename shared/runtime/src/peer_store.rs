@@ -11,7 +11,6 @@ use sea_orm::{EntityTrait, Set, sea_query::OnConflict};
 use uuid::Uuid;
 
 use crate::{
-    caller::CALLER_KEY,
     clock::real_now,
     database::{Database, Tx, Work},
     fault::{Fault, TransientFault, TransientReason},
@@ -211,10 +210,7 @@ pub(crate) struct StoreCheck {
 
 impl StoreCheck {
     /// Rejects a peer's call from or to another store than before. Runs before anything else.
-    pub(crate) async fn admit(&self, headers: &HeaderMap) -> Result<(), Fault> {
-        let Some(caller) = headers.get(CALLER_KEY).and_then(|name| name.to_str().ok()) else {
-            return Ok(());
-        };
+    pub(crate) async fn admit(&self, caller: &str, headers: &HeaderMap) -> Result<(), Fault> {
         if !SERVICES.contains(&caller) {
             return Ok(());
         }

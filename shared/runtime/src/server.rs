@@ -16,16 +16,15 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout, timeout_at},
 };
-use tonic::{
-    service::RoutesBuilder,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::{service::RoutesBuilder, transport::Server};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
+    access::Access,
     clock::{SystemClock, TestClock},
     clock_service::ClockRpc,
     config::Limits,
+    connections,
     database::Database,
     event_service::EventRpc,
     fault::Fault,
@@ -38,6 +37,7 @@ use crate::{
     retention::{Pruner, Retention},
     schedule::{self, CatchUp, DueWork},
     server_limits::ServerLimits,
+    tls::Tls,
     transport::{COMPRESSION, served},
 };
 
@@ -64,6 +64,8 @@ pub struct Suite {
     pub clock: Arc<dyn Clock>,
     /// Rows are pruned as if real time were ahead by this; zero but in tests.
     pub prune_ahead: TimeDelta,
+    /// Mutual TLS and the access table; `None` for plaintext on loopback.
+    pub security: Option<Security>,
     test_clock: Option<Arc<TestClock>>,
     catch_up: CatchUp,
 }
@@ -83,6 +85,7 @@ impl Suite {
         Self {
             clock: Arc::new(SystemClock),
             prune_ahead: TimeDelta::zero(),
+            security: None,
             test_clock: None,
             catch_up: CatchUp::default(),
         }
@@ -94,19 +97,30 @@ impl Suite {
         Self {
             clock: clock.clone(),
             prune_ahead: TimeDelta::zero(),
+            security: None,
             test_clock: Some(clock),
             catch_up: CatchUp::default(),
         }
     }
 }
 
+/// How a server knows its callers.
+#[derive(Clone, Debug)]
+pub struct Security {
+    /// The server's certificate, and the authorities of its clients.
+    pub tls: Tls,
+    /// What each identity may do.
+    pub access: Access,
+}
+
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Connections are not encrypted, so only this machine may connect.
+    /// Without TLS, only this machine may connect.
     #[error(
-        "{0} is not a loopback address; Licet does not encrypt connections and listens on \
-         loopback only"
+        "{0} is not a loopback address, and without TLS Licet listens on loopback only; set \
+         --tls-certificate, --tls-key, --tls-ca and --access (LICET_TLS_CERTIFICATE, \
+         LICET_TLS_KEY, LICET_TLS_CA, LICET_ACCESS)"
     )]
     NotLoopback(SocketAddr),
     /// The listener or the reflection data failed.
@@ -197,7 +211,7 @@ pub async fn shutdown(mut servers: Vec<RunningServer>) {
 /// Serves `service` on `listener` until it is shut down.
 ///
 /// # Errors
-/// When the listener is not on loopback, or the reflection data cannot be built.
+/// When the listener is not on loopback and there is no TLS, or the reflection data cannot be built.
 pub async fn start(
     service: Service,
     listener: TcpListener,
@@ -205,7 +219,7 @@ pub async fn start(
     suite: &Suite,
 ) -> Result<RunningServer, StartError> {
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
+    if suite.security.is_none() && !address.ip().is_loopback() {
         return Err(StartError::NotLoopback(address));
     }
     let (stop, stopped) = watch::channel(false);
@@ -262,6 +276,10 @@ pub async fn start(
     let server_limits = ServerLimits::new(limits);
     let in_flight = Arc::new(watch::Sender::new(()));
     let guard = GuardLayer {
+        access: suite
+            .security
+            .as_ref()
+            .map(|security| security.access.clone()),
         clock: Arc::clone(&suite.clock),
         served: names.clone().into(),
         limits: server_limits.clone(),
@@ -285,14 +303,14 @@ pub async fn start(
         .http2_max_local_error_reset_streams(Some(RESETS))
         .layer(guard)
         .add_routes(routes.routes());
+    let tls = suite.security.as_ref().map(|security| security.tls.clone());
+    let connections = connections::accept(listener, tls, limits);
     let mut signal = stopped.clone();
     let serving = tokio::spawn(async move {
         let stop = async move {
             let _ = signal.wait_for(|stopped| *stopped).await;
         };
-        // Otherwise a response may wait 40 ms for the client's acknowledgement of the one before.
-        let listener = TcpIncoming::from(listener).with_nodelay(Some(true));
-        if let Err(error) = server.serve_with_incoming_shutdown(listener, stop).await {
+        if let Err(error) = server.serve_with_incoming_shutdown(connections, stop).await {
             tracing::error!(%error, "the listener failed");
         }
     });

@@ -245,6 +245,7 @@ mod tests {
         Call {
             caller: Caller {
                 name: "ca-1".to_owned(),
+                front: None,
                 roles: vec![],
                 accounts: AccountScope::All,
             },
