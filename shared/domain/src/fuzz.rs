@@ -7,11 +7,13 @@ use licet_fuzz::{certificates, fuzz};
 
 use crate::{
     certificate::{
-        classify_document, document_length, parse_chain, parse_leaf, parse_request, serial,
+        Document, classify_document, document_length, parse_chain, parse_leaf, parse_request,
+        serial,
     },
     clock::Instant,
     ids::{AccountId, OrderId},
     money::{Money, Price},
+    private_key::is_private_key_document,
     san::San,
 };
 
@@ -57,6 +59,21 @@ fn documents_are_parsed_or_refused() {
         }
         black_box((classify_document(bytes), document_length(bytes)));
     });
+}
+
+#[test]
+fn no_certificate_is_taken_for_a_private_key() {
+    for document in certificates() {
+        let has_key = document.windows(11).any(|text| text == b"PRIVATE KEY");
+        let is_certificate = matches!(classify_document(&document), Document::Signed)
+            || document.starts_with(b"-----BEGIN CERTIFICATE-----");
+        let taken_for_key = is_private_key_document(&document);
+        assert!(
+            has_key || !is_certificate || !taken_for_key,
+            "{}",
+            document.escape_ascii()
+        );
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use der::{
 
 /// All PEM labels of private keys end so (RFC 7468, RFC 5915, RFC 8017, OpenSSH).
 const PEM_LABEL: &[u8] = b"PRIVATE KEY-----";
+const PEM_BEGIN: &[u8] = b"-----BEGIN ";
 /// The first line of a key of PuTTY.
 const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
 /// The least length of a key in base64; shorter runs are words.
@@ -15,10 +16,34 @@ const SHORTEST_BASE64: usize = 40;
 const PASSWORD_BASED: [&str; 2] = ["1.2.840.113549.1.5.", "1.2.840.113549.1.12.1."];
 
 /// Whether the bytes hold a private key anywhere: PKCS#8, PKCS#1 or SEC 1, encrypted PKCS#8, or a PKCS#12 file, as
-/// PEM, DER or bare base64. A certificate or a signing request never does.
+/// PEM, DER or bare base64. Data of another kind may be taken for a key, so this decides only what is not stored.
 #[must_use]
 pub fn holds_private_key(bytes: &[u8]) -> bool {
     holds(bytes, PEM_LABEL) || holds(bytes, PUTTY) || holds_der(bytes) || holds_base64(bytes)
+}
+
+/// Whether a document, or one of several in a row, is a private key: as PEM, DER or bare base64. Unlike
+/// [`holds_private_key`], it looks at no part of a document: numbers in a certificate's extension may be encoded as a
+/// key is.
+#[must_use]
+pub fn is_private_key_document(bytes: &[u8]) -> bool {
+    let is_text = !bytes.starts_with(&[0x30]) && !holds(bytes, PEM_BEGIN);
+    holds(bytes, PEM_LABEL)
+        || holds(bytes, PUTTY)
+        || starts_of_documents(bytes).any(|document| is_private_key(document).unwrap_or(false))
+        || is_text && holds_base64(bytes)
+}
+
+/// The bytes from the start of each of the DER documents that follow one another.
+fn starts_of_documents(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let start = Some(rest).filter(|rest| !rest.is_empty())?;
+        let mut reader = SliceReader::new(start).ok()?;
+        AnyRef::decode(&mut reader).ok()?;
+        rest = start.get(usize::try_from(reader.position()).ok()?..)?;
+        Some(start)
+    })
 }
 
 fn holds(bytes: &[u8], mark: &[u8]) -> bool {
@@ -143,6 +168,10 @@ mod tests {
             for form in [key.clone(), encoded, folded, within] {
                 assert!(holds_private_key(&form), "{form:02x?}");
             }
+            let after_another = [tlv(0x30, &[5, 0]), key.clone()].concat();
+            for form in [key.clone(), base64(&key), after_another] {
+                assert!(is_private_key_document(&form), "{form:02x?}");
+            }
         }
         assert!(holds_private_key(b"-----BEGIN EC PRIVATE KEY-----\n"));
         assert!(holds_private_key(b"PuTTY-User-Key-File-3: ssh-rsa"));
@@ -164,8 +193,12 @@ mod tests {
                 request.pem().unwrap().into_bytes(),
             ] {
                 assert!(!holds_private_key(&form));
+                assert!(!is_private_key_document(&form));
             }
         }
+        // The numbers of a policy's notice (RFC 5280, 4.2.1.4), in the form of an RSA key.
+        let numbers = tlv(0x30, &[2, 1, 1, 2, 1, 2, 2, 1, 3, 2, 1, 4]);
+        assert!(!is_private_key_document(&tlv(0x30, &numbers)));
         assert!(!holds_private_key(
             b"a certificate for the name Private Key"
         ));

@@ -3,7 +3,7 @@
 use der::{Reader, SliceReader};
 
 use super::error::CertificateError;
-use crate::{private_key::holds_private_key, text::shortened};
+use crate::{private_key::is_private_key_document, text::shortened};
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 
@@ -47,7 +47,7 @@ fn check(bytes: &[u8]) -> Result<(), CertificateError> {
     if bytes.trim_ascii().is_empty() {
         return Err(CertificateError::Empty);
     }
-    if holds_private_key(bytes) {
+    if is_private_key_document(bytes) {
         return Err(CertificateError::PrivateKey);
     }
     Ok(())
